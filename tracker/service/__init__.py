@@ -1,0 +1,1 @@
+"""Use-cases: open a transaction, read, decide purely, append, commit."""

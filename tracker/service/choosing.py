@@ -1,0 +1,273 @@
+"""Choosing an offer: what each would cost now, which one wins, and why the others did not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import NamedTuple
+
+from tracker.domain.burndown import Credit, Need, spend
+from tracker.domain.offer import Offer
+from tracker.domain.price import Tokens, cost_nano
+from tracker.errors import NoOffer, NoRate
+from tracker.routing import screen
+from tracker.routing.policy import (
+    Allotment,
+    Alternative,
+    Decision,
+    PassedOver,
+    Policy,
+    Quote,
+    Request,
+)
+from tracker.store import credit as credits
+from tracker.store.book import Book
+from tracker.store.connection import Transaction
+from tracker.text import show
+from tracker.units import NEVER, Money, rfc3339, to_datetime
+from tracker.wire import decision_from, decision_json, passed_over_json
+
+
+class Choice(NamedTuple):
+    """What was chosen, or the refusal where nothing was."""
+
+    outcome: Decision | NoOffer
+    quote: Quote | None
+
+    @property
+    def decision(self) -> Decision:
+        """The decision. Raises the refusal."""
+        if isinstance(self.outcome, NoOffer):
+            raise self.outcome
+        return self.outcome
+
+    def held(self, reservation_id: str, expires_at: datetime) -> Choice:
+        """Return the choice with its reservation."""
+        decision = replace(self.decision, reservation_id=reservation_id, expires_at=expires_at)
+        return Choice(decision, self.quote)
+
+    def answer(self) -> str:
+        """Write the outcome so that `replay` gives it again."""
+        if isinstance(self.outcome, NoOffer):
+            reasons = [
+                passed_over_json(one) for one in self.outcome.reasons if isinstance(one, PassedOver)
+            ]
+            return json.dumps({"refused": str(self.outcome), "reasons": reasons})
+        return json.dumps(decision_json(self.outcome))
+
+
+def replay(answer: str) -> Decision:
+    """Give an earlier answer again. Raises NoOffer where it was a refusal."""
+    stored = json.loads(answer)
+    if "refused" in stored:
+        raise NoOffer(stored["refused"], tuple(PassedOver(**one) for one in stored["reasons"]))
+    return decision_from(stored)
+
+
+def credit(tx: Transaction, book: Book, offer: Offer, at: int) -> Iterator[Credit]:
+    """Yield what can pay for an offer at `at`, in burn-down order."""
+    return credits.active(tx, book, offer, at) if offer.pools else iter(())
+
+
+def choose(
+    tx: Transaction,
+    book: Book,
+    request: Request,
+    policy: Policy,
+    at: int,
+    *,
+    explain: bool,
+    refuse: bool = True,
+) -> Choice:
+    """Rank every offer that serves the request and choose the first.
+
+    Raises NoOffer where none does, or returns it as the outcome where `refuse` is False. Raises
+    NoRate where the winner depends on an exchange rate the ledger does not hold.
+    """
+    quotes: list[Quote] = []
+    passed: list[tuple[Offer, str]] = []
+    no_rate: NoRate | None = None
+    serving = book.serving(request.model)
+    for offer in serving:
+        reason = screen.screen(offer, request, at)
+        if reason is not None:
+            passed.append((offer, reason))
+            continue
+        try:
+            quote = _quote(tx, book, offer, request, at)
+        except NoRate as error:
+            no_rate = error
+            passed.append((offer, str(error)))
+            continue
+        if isinstance(quote, str):
+            passed.append((offer, quote))
+            continue
+        left = request.tokens - quote.burn.overage_tokens
+        reason = screen.refuse(quote, request, left)
+        if reason is None:
+            quotes.append(quote)
+        else:
+            passed.append((offer, reason))
+    ranked = policy.rank(quotes, at)
+    if no_rate is not None and (not ranked or ranked[0].cash_base):
+        raise no_rate
+    if not ranked:
+        refusal = _refusal(tx, request, passed, at)
+        if refuse:
+            raise refusal
+        return Choice(refusal, None)
+    best = ranked[0]
+    over: tuple[PassedOver, ...] = ()
+    if explain:
+        over = tuple(
+            _passed_over(quote.offer, _lost(tx, book, quote, best, request, at))
+            for quote in ranked[1:]
+        ) + tuple(_passed_over(offer, _more(tx, offer, reason, at)) for offer, reason in passed)
+    return Choice(_decision(book, best, ranked[1:], over, request, policy, at), best)
+
+
+def _quote(tx: Transaction, book: Book, offer: Offer, request: Request, at: int) -> Quote | str:
+    """Work out what an offer would cost now, or say why it cannot be known."""
+    price = offer.price_at(at)
+    if price is None:
+        currency, list_nano = offer.currency, None
+    else:
+        currency = price.currency
+        list_nano = cost_nano(price, Tokens(request.input_tokens, 0, request.max_output_tokens))
+    burn = spend(credit(tx, book, offer, at), Need(request.tokens, list_nano, currency))
+    cash = 0 if not burn.overage_tokens else burn.cash_nano
+    if cash is None:
+        covered = request.tokens - burn.overage_tokens
+        return f"no price is known, and credit covers {covered:,} of {request.tokens:,} tokens"
+    cash_base = book.convert(cash, currency, at)
+    worth: int | None = None
+    if list_nano is not None:
+        try:
+            worth = book.convert(list_nano - cash, currency, at)
+        except NoRate:
+            worth = None
+    return Quote(offer, burn, currency, list_nano, cash, cash_base, worth)
+
+
+def _decision(
+    book: Book,
+    best: Quote,
+    others: Sequence[Quote],
+    over: tuple[PassedOver, ...],
+    request: Request,
+    policy: Policy,
+    at: int,
+) -> Decision:
+    offer, burn, currency, list_nano, cash, _, _ = best
+    return Decision(
+        to_datetime(at),
+        None,
+        offer.provider,
+        offer.account,
+        offer.model,
+        cash == 0,
+        request.tokens - burn.overage_tokens,
+        burn.overage_tokens,
+        tuple(
+            Allotment(credit.id, tokens, amount, credit.unit)
+            for credit, amount, tokens in burn.draws
+        ),
+        Money(cash, currency),
+        None if list_nano is None else Money(list_nano, currency),
+        policy.name,
+        tuple(
+            Alternative(
+                other[0].provider,
+                other[0].account,
+                other[0].model,
+                other[4] == 0,
+                Money(other[4], other[2]),
+            )
+            for other in others
+        ),
+        over,
+        _rates_used(book, (best, *others), at),
+    )
+
+
+def _rates_used(book: Book, quotes: Sequence[Quote], at: int) -> tuple[str, ...]:
+    """Say which exchange rates the comparison rests on."""
+    base = book.base_currency
+    foreign = {quote.currency for quote in quotes if quote.currency != base}
+    if not foreign:
+        return ()
+    used = [book.rate(currency, base, at) for currency in sorted(foreign)]
+    return tuple(
+        f"1 {rate.base} = {Money(rate.rate_nano, rate.quote)} since {rfc3339(rate.valid_from)}"
+        for rate in used
+        if rate is not None
+    )
+
+
+def _refusal(
+    tx: Transaction, request: Request, passed: Sequence[tuple[Offer, str]], at: int
+) -> NoOffer:
+    reasons = tuple(_passed_over(offer, _more(tx, offer, reason, at)) for offer, reason in passed)
+    shown = "; ".join(
+        f"{offer.name}: {one.reason}"
+        for (offer, _), one in list(zip(passed, reasons, strict=True))[:3]
+    )
+    more = f"; and {len(passed) - 3} more" if len(passed) > 3 else ""
+    way_out = "add a grant, or drop --free-only" if request.free_only else "relax the limits"
+    return NoOffer(
+        f"no offer of {show(request.model)} serves {request.tokens:,} tokens ({shown}{more}); "
+        f"{way_out}",
+        reasons,
+    )
+
+
+def _passed_over(offer: Offer, reason: str) -> PassedOver:
+    return PassedOver(offer.provider, offer.account, offer.model, reason)
+
+
+def _lost(tx: Transaction, book: Book, quote: Quote, best: Quote, request: Request, at: int) -> str:
+    credit = None
+    if quote.burn.overage_tokens:
+        covered = request.tokens - quote.burn.overage_tokens
+        credit = (
+            f"{covered:,} tokens left, {request.tokens:,} needed"
+            if covered
+            else _ended(tx, quote.offer, at)
+        )
+    return screen.compare(quote, best, credit, book.base_currency)
+
+
+def _more(tx: Transaction, offer: Offer, reason: str, at: int) -> str:
+    """Add what became of an offer's credit where it has none left."""
+    if reason != screen.NO_CREDIT:
+        return reason
+    return _ended(tx, offer, at) or reason
+
+
+def _ended(tx: Transaction, offer: Offer, at: int) -> str | None:
+    """Say what became of the credit that covers an offer: the grant that ended last speaks."""
+    if not offer.pools:
+        return "no grant"
+    marks = ", ".join("?" * len(offer.pools))
+    row = tx.one(
+        "SELECT starts_at, expires_at, available, held, voided_at FROM grants "
+        f"WHERE pool_key IN ({marks}) ORDER BY expires_at DESC, starts_at DESC LIMIT 1",
+        tuple(pool.key for pool in offer.pools),
+    )
+    if row is None:
+        return "no grant"
+    starts_at, expires_at, available, held, voided_at = row
+    if voided_at is not None and voided_at <= at:
+        return f"voided {screen.day(voided_at, offer.zone)}"
+    if expires_at <= at:
+        return f"expired {screen.last_day(expires_at, offer.zone)}"
+    if starts_at > at:
+        return f"starts {screen.day(starts_at, offer.zone)}"
+    if held and not available:
+        return "credit held by other calls"
+    if not available:
+        ends = "" if expires_at == NEVER else f", ends {screen.last_day(expires_at, offer.zone)}"
+        return f"credit used up{ends}"
+    return None

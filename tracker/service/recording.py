@@ -1,0 +1,369 @@
+"""Recording usage that was not reserved: one call, or a log of them; and taking one back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any, NamedTuple
+
+from tracker.domain.burndown import BurnDown, Need, spend
+from tracker.domain.journal import Bucket, Kind, Movement
+from tracker.domain.offer import Offer
+from tracker.domain.price import Tokens, cost_nano
+from tracker.domain.usage import Imported, Rejected, Usage, tokens_of
+from tracker.errors import InvalidValue, NoPrice, NotFound, RequestConflict, TrackerError
+from tracker.service.calls import labels, to_usage
+from tracker.service.choosing import credit
+from tracker.service.opened import AHEAD_MICROS, Opened, past_instant
+from tracker.store import accounts, ids, journal, reservations
+from tracker.store import usage as usages
+from tracker.store.book import Book
+from tracker.store.connection import Transaction
+from tracker.store.purse import Purse
+from tracker.store.usage import Paid, Recorded
+from tracker.text import label, show, slug
+from tracker.units import rfc3339, to_micros
+
+CHUNK = 10_000  # rows in one transaction
+OWN = ""  # the source of usage recorded in our own shape
+FIELDS = frozenset(
+    (
+        "provider", "model", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens",
+        "at", "request_id", "account", "project", "user", "tags", "source",
+    )
+)  # fmt: skip
+
+
+class Row(NamedTuple):
+    """One call to record, checked, before the ledger has seen it."""
+
+    provider: str
+    model: str
+    tokens: Tokens
+    at: int | None
+    source: str
+    request_id: str | None
+    account: str
+    project: str | None
+    user: str | None
+    tags: str | None
+
+
+@dataclass(slots=True)
+class Counted:
+    """What became of the rows of one import so far."""
+
+    accepted: int = 0
+    duplicates: int = 0
+
+
+def log_usage(
+    opened: Opened,
+    provider: str,
+    model: str,
+    *,
+    input_tokens: int,
+    output_tokens: int,
+    cached_tokens: int = 0,
+    reasoning_tokens: int = 0,
+    at: datetime | None = None,
+    request_id: str | None = None,
+    account: str = "default",
+    project: str | None = None,
+    user: str | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> Usage:
+    """Record one finished call. It draws on grants that were active when it happened."""
+    row = Row(
+        slug(provider, "provider"),
+        model,
+        tokens_of(input_tokens, output_tokens, cached_tokens, reasoning_tokens),
+        None if at is None else to_micros(at, "at"),
+        OWN,
+        None if request_id is None else label(request_id, "request_id"),
+        slug(account, "account"),
+        *labels(project, user, tags),
+    )
+
+    def work(tx: Transaction, book: Book, now: int) -> Usage:
+        instant = past_instant(at, now)
+        if row.request_id is not None:
+            found = usages.find_requests(tx, OWN, [row.request_id]).get(row.request_id)
+            if found is not None:
+                return _recorded_before(tx, book, found, row)
+        book = accounts.ensure(tx, book, row.provider, row.account, now)
+        offer = _offer(book, row)
+        reservations.sweep(tx, instant, now)
+        need, currency = _need(offer, row.tokens, instant)
+        burn = spend(credit(tx, book, offer, instant), need)
+        call = _call(ids.new(), row, offer, instant, need, currency, burn, now)
+        usages.insert(tx, call)
+        if burn.draws:
+            journal.take(tx, book, burn.draws, Kind.DRAW, call.id, instant, now)
+        return to_usage(
+            call, offer, [Paid(c.key, c.id, c.unit, amount, n) for c, amount, n in burn.draws]
+        )
+
+    return opened.write(work)
+
+
+def log_many(opened: Opened, rows: Iterable[Mapping[str, Any]]) -> Imported:
+    """Record many calls, a transaction per 10,000. Repeating an import adds nothing.
+
+    A row is keyed by (source, request_id); one without a request id is always new.
+    """
+    counted = Counted()
+    rejected: list[Rejected] = []
+    number = 0
+    iterator = iter(rows)
+    while chunk := list(islice(iterator, CHUNK)):
+        checked: list[tuple[int, Row]] = []
+        for raw in chunk:
+            number += 1
+            try:
+                checked.append((number, check(raw)))
+            except TrackerError as error:
+                rejected.append(Rejected(number, error.code, str(error)))
+        if checked:
+            done, refused = record(opened, checked)
+            counted.accepted += done.accepted
+            counted.duplicates += done.duplicates
+            rejected += refused
+    rejected.sort(key=lambda one: one.row)
+    return Imported(counted.accepted, counted.duplicates, tuple(rejected))
+
+
+def check(raw: Mapping[str, Any]) -> Row:
+    """Check a row of usage in our own shape. Raises InvalidValue that names the field."""
+    if not isinstance(raw, Mapping):
+        raise InvalidValue(f"row {show(raw)} is not a mapping of fields to values", field="row")
+    get = raw.get
+    if not FIELDS.issuperset(raw):
+        unknown = min(str(name) for name in raw if name not in FIELDS)
+        raise InvalidValue(
+            f"field {show(unknown)} is not known; the fields are {', '.join(sorted(FIELDS))}",
+            field=unknown[:100],
+        )
+    provider, model = get("provider"), get("model")
+    if provider is None or model is None:
+        missing = "provider" if provider is None else "model"
+        raise InvalidValue(f"{missing} is missing", field=missing)
+    if "input_tokens" not in raw or "output_tokens" not in raw:
+        missing = "input_tokens" if "input_tokens" not in raw else "output_tokens"
+        raise InvalidValue(f"{missing} is missing", field=missing)
+    at, request_id, account, source = get("at"), get("request_id"), get("account"), get("source")
+    project, user, tags = get("project"), get("user"), get("tags")
+    return Row(
+        slug(provider, "provider"),
+        model if isinstance(model, str) else label(model, "model"),
+        tokens_of(
+            raw["input_tokens"],
+            raw["output_tokens"],
+            get("cached_tokens", 0),
+            get("reasoning_tokens", 0),
+        ),
+        None if at is None else at if type(at) is int else to_micros(at, "at"),
+        OWN if source is None else label(source, "source"),
+        None if request_id is None else label(request_id, "request_id"),
+        "default" if account is None else slug(account, "account"),
+        *labels(project, user, tags),
+    )
+
+
+def record(opened: Opened, rows: list[tuple[int, Row]]) -> tuple[Counted, list[Rejected]]:
+    """Record checked rows in one transaction: those that are new, once each."""
+
+    def work(tx: Transaction, book: Book, now: int) -> tuple[Counted, list[Rejected]]:
+        counted = Counted()
+        refused: list[Rejected] = []
+        for provider, account in {(row.provider, row.account) for _, row in rows}:
+            if provider in book.providers:
+                book = accounts.ensure(tx, book, provider, account, now)
+        reservations.sweep(tx, now, now)
+        known = _known(tx, rows)
+        purse = Purse(tx, book)
+        calls: list[Recorded] = []
+        call_id = ids.new_many(len(rows))
+        for number, row in rows:
+            key = (row.source, row.request_id)
+            try:
+                if row.request_id is not None and key in known:
+                    _same(known[key], row, book)
+                    counted.duplicates += 1
+                    continue
+                offer = _offer(book, row)
+                at = now if row.at is None else row.at
+                if at > now + AHEAD_MICROS:
+                    raise InvalidValue(f"at {rfc3339(at)} is in the future", field="at")
+                need, currency = _need(offer, row.tokens, at)
+                burn = purse.spend(offer, need, at)
+                call = _call(call_id, row, offer, at, need, currency, burn, now)
+            except TrackerError as error:
+                refused.append(Rejected(number, error.code, str(error)))
+                continue
+            purse.draw(burn, call_id, at)
+            calls.append(call)
+            call_id += 1
+            if row.request_id is not None:
+                known[key] = call
+        usages.insert_many(tx, calls)
+        purse.close(now)
+        counted.accepted = len(calls)
+        return counted, refused
+
+    return opened.write(work)
+
+
+def void_usage(
+    opened: Opened, id: str, *, at: datetime | None = None, reason: str | None = None
+) -> Usage:
+    """Take a call back: its grants get back what it drew. Voiding again changes nothing."""
+    call_id = ids.from_text(id, "usage")
+    reason = None if reason is None else label(reason, "reason")
+
+    def work(tx: Transaction, book: Book, now: int) -> Usage:
+        instant = past_instant(at, now)
+        call = usages.find(tx, call_id)
+        if call is None:
+            raise NotFound(f'usage {show(id)} is not in the ledger; run "tracker usage list"')
+        offer = book.offer(call.account_key, call.model_key)
+        paid = usages.draws(tx, call_id)
+        if call.voided_at is None:
+            usages.subtract(tx, call, instant)
+            call = call._replace(voided_at=instant)
+            if paid:
+                locked = journal.lock(tx, sorted(one.grant_key for one in paid))
+                journal.append(
+                    tx,
+                    [_reversal(one, call_id, instant, reason, locked) for one in paid],
+                    {key: state[1] for key, state in locked.items()},
+                    now,
+                )
+        return to_usage(call, offer, paid)
+
+    return opened.write(work)
+
+
+def usage_of(opened: Opened, ids_wanted: Iterable[int]) -> Iterator[Usage]:
+    """Return recorded calls with what paid for them."""
+
+    def work(tx: Transaction, book: Book, now: int) -> list[Usage]:
+        found = []
+        for id in ids_wanted:
+            row = tx.one(f"SELECT {usages.COLUMNS} FROM usage WHERE id = ?", (id,))
+            if row is not None:
+                call = Recorded(*row)
+                offer = book.offer(call.account_key, call.model_key)
+                found.append(to_usage(call, offer, usages.draws(tx, id)))
+        return found
+
+    return iter(opened.read(work))
+
+
+def _reversal(
+    paid: Paid, call_id: int, at: int, reason: str | None, locked: dict[int, tuple[int, int, bool]]
+) -> Movement:
+    voided = locked[paid.grant_key][2]
+    target = Bucket.WRITTEN_OFF if voided else Bucket.AVAILABLE
+    return Movement(
+        paid.grant_key,
+        Kind.REVERSE,
+        Bucket.SPENT,
+        target,
+        paid.amount,
+        paid.tokens,
+        call_id,
+        at,
+        reason,
+    )
+
+
+def _offer(book: Book, row: Row) -> Offer:
+    model = book.model(row.provider, row.model)
+    return book.offer(book.accounts[(row.provider, row.account)], model.key)
+
+
+def _need(offer: Offer, tokens: Tokens, at: int) -> tuple[Need, str]:
+    price = offer.price_at(at)
+    if price is None:
+        return Need(tokens.total, None, None), offer.currency
+    return Need(tokens.total, cost_nano(price, tokens), price.currency), price.currency
+
+
+def _call(
+    call_id: int,
+    row: Row,
+    offer: Offer,
+    at: int,
+    need: Need,
+    currency: str,
+    burn: BurnDown,
+    now: int,
+) -> Recorded:
+    """Put a call together. Raises NoPrice where it costs something and nobody knows what."""
+    cash = burn.cash_nano
+    if cash is None:
+        raise NoPrice(
+            f"no price of {offer.name} is known at {rfc3339(at)}, and {burn.overage_tokens:,} "
+            f'tokens of the call are not covered by credit; set it with "tracker prices set '
+            f'{offer.provider} {offer.model} --input P --output P"'
+        )
+    _, _, tokens, _, source, request_id, _, project, user, tags = row
+    return Recorded(
+        call_id, source, request_id, offer.account_key, offer.model_key, at, *tokens,
+        burn.overage_tokens, currency, need.list_nano, cash, project, user, tags, None, now,
+    )  # fmt: skip
+
+
+def _known(tx: Transaction, rows: list[tuple[int, Row]]) -> dict[tuple[str, str | None], Recorded]:
+    by_source: dict[str, list[str]] = {}
+    for _, row in rows:
+        if row.request_id is not None:
+            by_source.setdefault(row.source, []).append(row.request_id)
+    return {
+        (source, request_id): call
+        for source, request_ids in by_source.items()
+        for request_id, call in usages.find_requests(tx, source, request_ids).items()
+    }
+
+
+def _recorded_before(tx: Transaction, book: Book, found: Recorded, row: Row) -> Usage:
+    _same(found, row, book)
+    offer = book.offer(found.account_key, found.model_key)
+    return to_usage(found, offer, usages.draws(tx, found.id))
+
+
+def _same(found: Recorded, row: Row, book: Book) -> None:
+    """Refuse a request id that was recorded with another body. A repeat may leave the time out."""
+    offer = book.offer(found.account_key, found.model_key)
+    try:
+        model = book.model(row.provider, row.model).id
+    except NotFound:
+        model = row.model
+    before = {
+        "provider": offer.provider, "account": offer.account, "model": offer.model,
+        "input_tokens": found.uncached_tokens + found.cached_tokens,
+        "cached_tokens": found.cached_tokens, "output_tokens": found.output_tokens,
+        "reasoning_tokens": found.reasoning_tokens, "at": found.at, "project": found.project,
+        "user": found.user, "tags": found.tags,
+    }  # fmt: skip
+    tokens = row.tokens
+    now = {
+        "provider": row.provider, "account": row.account, "model": model,
+        "input_tokens": tokens.uncached + tokens.cached, "cached_tokens": tokens.cached,
+        "output_tokens": tokens.output, "reasoning_tokens": tokens.reasoning,
+        "at": found.at if row.at is None else row.at, "project": row.project, "user": row.user,
+        "tags": row.tags,
+    }  # fmt: skip
+    for field, value in before.items():
+        if now[field] != value:
+            first, second = value, now[field]
+            if field == "at":
+                first, second = rfc3339(found.at), rfc3339(row.at)
+            raise RequestConflict(
+                f"request id {show(row.request_id)} was recorded before with {field} "
+                f"{show(first)}, not {show(second)}; use a new id for a new call",
+                field=field,
+            )

@@ -1,0 +1,77 @@
+"""Credit that can pay for a call, read in burn-down order and no further than it is needed."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from itertools import groupby
+
+from tracker.domain.burndown import Credit
+from tracker.domain.offer import Offer, Pool
+from tracker.domain.recurrence import window_at
+from tracker.store.book import Book, Series
+from tracker.store.connection import Transaction
+
+# One pool's grants that are active at an instant and have something left, soonest to end first: an
+# index holds just those with something left in just this order, so that the number of grants, and
+# of expired ones, does not matter.
+ACTIVE = (
+    "SELECT expires_at, starts_at, id, key, available, entries FROM grants "
+    "WHERE pool_key = ? AND available > 0 AND expires_at > ? AND starts_at <= ? "
+    "ORDER BY expires_at, starts_at, id"
+)
+
+
+def active(transaction: Transaction, book: Book, offer: Offer, at: int) -> Iterator[Credit]:
+    """Yield the credit that covers an offer at `at`, in burn-down order.
+
+    A window of a recurring grant that has not been drawn on yet has no row; its credit carries the
+    negative key of its series.
+    """
+    pools = offer.pools
+    if len(pools) == 1:
+        yield from _of_pool(transaction, book, pools[0], at)
+        return
+    for _, level in groupby(pools, key=lambda pool: pool.priority):
+        yield from heapq.merge(*(_of_pool(transaction, book, pool, at) for pool in level))
+
+
+def window_of(series: Series, at: int) -> tuple[str, int, int] | None:
+    """Return the id, start and exclusive end of a recurring grant's window at `at`, if any."""
+    if not series.starts_at <= at < series.expires_at:
+        return None
+    if series.voided_at is not None and at >= series.voided_at:
+        return None
+    window = window_at(series.every, series.zone, at)
+    return (
+        f"{series.id}@{window.label}",
+        max(window.starts_at, series.starts_at),
+        min(window.ends_at, series.expires_at),
+    )
+
+
+def _of_pool(transaction: Transaction, book: Book, pool: Pool, at: int) -> Iterator[Credit]:
+    _, priority, breadth, unit, _, series = pool
+    if series:
+        return iter(sorted(_with_windows(transaction, book, pool, at)))
+    return (
+        Credit(priority, row[0], breadth, row[1], row[2], row[3], unit, row[4], row[5])
+        for row in transaction.stream(ACTIVE, (pool.key, at, at))
+    )
+
+
+def _with_windows(transaction: Transaction, book: Book, pool: Pool, at: int) -> Iterator[Credit]:
+    for row in transaction.rows(ACTIVE, (pool.key, at, at)):
+        yield Credit(
+            pool.priority, row[0], pool.breadth, row[1], row[2], row[3], pool.unit, row[4], row[5]
+        )
+    for key in pool.series:
+        series = book.series[key]
+        window = window_of(series, at)
+        if window is None:
+            continue
+        id, starts_at, ends_at = window
+        if transaction.one("SELECT 1 FROM grants WHERE id = ?", (id,)) is None:
+            yield Credit(
+                pool.priority, ends_at, pool.breadth, starts_at, id, -key, pool.unit, series.amount
+            )
