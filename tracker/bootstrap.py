@@ -29,5 +29,9 @@ def open_ledger(
             f'durability {show(durability)} is neither "full" nor "process"', field="durability"
         )
     opened = database(parse_address(address), durability)
-    migrate.ensure(opened, create=create)
+    try:
+        migrate.ensure(opened, create=create)
+    except BaseException:
+        opened.close()
+        raise
     return Opened(opened, clock)

@@ -12,7 +12,7 @@ from tracker.domain.grant import ALL_MODELS, DEFAULT_PRIORITY, TOKENS, Balance, 
 from tracker.domain.reservation import Reservation
 from tracker.domain.usage import Imported, Usage
 from tracker.domain.verification import Verification
-from tracker.errors import InvalidValue
+from tracker.errors import InvalidValue, ReservationClosed
 from tracker.routing.policy import Decision
 from tracker.service import balances, calls
 from tracker.service.opened import Opened
@@ -346,18 +346,23 @@ class Ledger:
 
     @contextlib.contextmanager
     def call(self, model: str, **request: Any) -> Iterator[Call]:
-        """Route, then settle at `call.usage`, or release if the block raises.
+        """Route, then settle at `call.usage`; release if the block raises before that is set.
 
         request: the arguments of `route`. Raises InvalidValue if the block ends without setting
         `usage`; the hold then lapses with its time to live, as nobody knows what was used.
         """
         call = Call(self.route(model, **request))
         reservation_id = call.decision.reservation_id
-        assert reservation_id is not None, "a call is routed with a hold"
+        if reservation_id is None:
+            raise InvalidValue("a call comes with its hold; leave hold out", field="hold")
         try:
             yield call
         except BaseException:
-            self.release(reservation_id)
+            if call.usage is None:
+                with contextlib.suppress(ReservationClosed):  # the block has closed it itself
+                    self.release(reservation_id)
+            else:
+                call.settled = self.settle(reservation_id, usage=call.usage)
             raise
         if call.usage is None:
             raise InvalidValue(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from tracker.errors import InvalidValue
 
@@ -42,14 +43,19 @@ def slug(value: object, name: str) -> str:
     1 to 100 ASCII letters, digits and . _ @ + -, the first a letter or digit: 'OpenAI' is 'openai';
     'openai ' and look-alikes in other scripts raise InvalidValue, which shows them escaped.
     """
-    if isinstance(value, str) and re.fullmatch(_SLUG, value):
-        return value.lower()
+    if isinstance(value, str) and len(value) <= MAX_SLUG and (found := _slug(value)):
+        return found
     shown = _shorten(ascii(value[: SHOWN + 1])) if isinstance(value, str) else show(value)
     raise InvalidValue(
         f"{name}: {shown} is not an id; write 1 to {MAX_SLUG} of a-z, 0-9 and . _ @ + -, "
         "beginning with a letter or digit",
         field=name,
     )
+
+
+@lru_cache(maxsize=1024)
+def _slug(value: str) -> str | None:
+    return value.lower() if re.fullmatch(_SLUG, value) else None
 
 
 def model_name(value: object, name: str = "model") -> str:
@@ -82,6 +88,14 @@ def label(value: object, name: str, *, maximum: int = MAX_LABEL) -> str:
     maximum: characters. Raises InvalidValue for a blank or too long text, and for characters that
     control a terminal, hide, or turn text around; U+200D, which joins emoji, is allowed.
     """
+    if (
+        isinstance(value, str)
+        and len(value) <= maximum
+        and value.isascii()
+        and value.isprintable()
+        and value.strip()
+    ):
+        return value
     text = _normal(value, name, maximum)
     if not text.isprintable():
         _refuse_hidden(text, name, allowed=_JOINER)

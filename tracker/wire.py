@@ -8,7 +8,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from tracker.domain.grant import REQUESTS, TOKENS, Balance, GrantBalance, Total
+from tracker.domain.grant import REQUESTS, TOKENS, Balance, Grant, GrantBalance, Total
+from tracker.domain.reservation import Reservation
 from tracker.domain.usage import Usage
 from tracker.domain.verification import Verification
 from tracker.routing.policy import Allotment, Alternative, Decision, PassedOver
@@ -217,3 +218,44 @@ def _money(json: dict[str, str]) -> Money:
 
 def _amount(json: int | dict[str, str], unit: str) -> int:
     return json if isinstance(json, int) else _money(json).nano
+
+
+def grant_json(grant: Grant) -> dict[str, Any]:
+    """Write a grant as recorded, as tracker.grant/1."""
+    return {
+        "schema": "tracker.grant/1",
+        "id": grant.id,
+        "provider": grant.provider,
+        "account": grant.account,
+        "models": list(grant.models),
+        "unit": grant.unit,
+        "amount": amount_json(grant.amount, grant.unit),
+        "starts_at": instant_json(grant.starts_at),
+        "expires_at": instant_json(grant.expires_at),
+        "ends": "at" if grant.expires_at else "never" if grant.ends_known else "unknown",
+        "priority": grant.priority,
+        "when_used_up": grant.when_used_up,
+        "every": grant.every,
+        "source": grant.source,
+        "note": grant.note,
+    }
+
+
+def reservation_json(reservation: Reservation) -> dict[str, Any]:
+    """Write a reservation as tracker.reservation/1. Holds are in each grant's unit's base."""
+    return {
+        "schema": "tracker.reservation/1",
+        "id": reservation.id,
+        "state": reservation.state.value,
+        "provider": reservation.provider,
+        "account": reservation.account,
+        "model": reservation.model,
+        "at": instant_json(reservation.at),
+        "expires_at": instant_json(reservation.expires_at),
+        "input_tokens": reservation.input_tokens,
+        "max_output_tokens": reservation.max_output_tokens,
+        "holds": [{"grant": grant, "amount": amount} for grant, amount in reservation.holds],
+        "request_id": reservation.request_id,
+        "project": reservation.project,
+        "user": reservation.user,
+    }

@@ -194,17 +194,9 @@ def upgrade() -> None:
         sqlite_with_rowid=True,
     )
     op.create_index(
-        "ix_reservations_open_expires_at",
+        "ix_reservations_open",
         "reservations",
         ["expires_at"],
-        unique=False,
-        sqlite_where=sa.text("state = 'held'"),
-        postgresql_where=sa.text("state = 'held'"),
-    )
-    op.create_index(
-        "ix_reservations_open_lapses_at",
-        "reservations",
-        ["lapses_at"],
         unique=False,
         sqlite_where=sa.text("state = 'held'"),
         postgresql_where=sa.text("state = 'held'"),
@@ -264,7 +256,6 @@ def upgrade() -> None:
         sqlite_strict=True,
         sqlite_with_rowid=True,
     )
-    op.create_index("ix_usage_at", "usage", ["at"], unique=False)
     op.create_index(
         "ix_usage_request",
         "usage",

@@ -60,7 +60,7 @@ def test_it_covers_these_providers(china: Catalogue) -> None:
         assert text.width(provider.name) <= 24, provider
         abroad = provider.id == "openai"
         assert provider.currency == ("USD" if abroad else "CNY"), provider
-        assert provider.timezone == ("UTC" if abroad else "Asia/Shanghai"), provider
+        assert provider.timezone == "Asia/Shanghai", provider
 
 
 # Grants

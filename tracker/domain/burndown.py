@@ -75,7 +75,10 @@ def spend(credits: Iterable[Credit], need: Need) -> BurnDown:
     for credit in credits:
         unit = credit.unit
         if unit == TOKENS:
-            covered = amount = min(left, credit.available)
+            covered = amount = credit.available
+            if covered >= left:
+                draws.append(Draw(credit, left, left))
+                return BurnDown(tuple(draws), 0, 0)
             left -= covered
         elif unit == REQUESTS:
             covered, amount, left = left, min(1, credit.available), 0 if credit.available else left

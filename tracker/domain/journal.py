@@ -13,47 +13,52 @@ nothing available: what would come back to it is written off at once.
 
 from __future__ import annotations
 
-import enum
 from typing import NamedTuple
 
-
-class Bucket(enum.IntEnum):
-    """Where a part of a grant is. The numbers are stored."""
-
-    SOURCE = 0
-    AVAILABLE = 1
-    HELD = 2
-    SPENT = 3
-    WRITTEN_OFF = 4
+# Where a part of a grant is. The numbers are stored.
+SOURCE, AVAILABLE, HELD, SPENT, WRITTEN_OFF = range(5)
+BUCKETS = ("source", "available", "held", "spent", "written off")
 
 
-class Kind(enum.StrEnum):
-    """What moved it. The words are stored."""
+class Move(NamedTuple):
+    """A way to move an amount. What is not among the constants below cannot happen."""
 
-    GRANT = "grant"
-    HOLD = "hold"
-    SETTLE = "settle"
-    RELEASE = "release"
-    EXPIRE = "expire"
-    DRAW = "draw"
-    VOID = "void"
-    ADJUST = "adjust"
-    REVERSE = "reverse"
+    kind: str
+    source: int
+    target: int
 
 
-MOVES: dict[Kind, frozenset[tuple[Bucket, Bucket]]] = {
-    Kind.GRANT: frozenset({(Bucket.SOURCE, Bucket.AVAILABLE)}),
-    Kind.HOLD: frozenset({(Bucket.AVAILABLE, Bucket.HELD)}),
-    Kind.SETTLE: frozenset({(Bucket.HELD, Bucket.SPENT)}),
-    Kind.RELEASE: frozenset({(Bucket.HELD, Bucket.AVAILABLE), (Bucket.HELD, Bucket.WRITTEN_OFF)}),
-    Kind.EXPIRE: frozenset({(Bucket.HELD, Bucket.AVAILABLE), (Bucket.HELD, Bucket.WRITTEN_OFF)}),
-    Kind.DRAW: frozenset({(Bucket.AVAILABLE, Bucket.SPENT)}),
-    Kind.VOID: frozenset({(Bucket.AVAILABLE, Bucket.WRITTEN_OFF)}),
-    Kind.ADJUST: frozenset(
-        {(Bucket.AVAILABLE, Bucket.WRITTEN_OFF), (Bucket.SOURCE, Bucket.AVAILABLE)}
-    ),
-    Kind.REVERSE: frozenset({(Bucket.SPENT, Bucket.AVAILABLE), (Bucket.SPENT, Bucket.WRITTEN_OFF)}),
-}
+GRANT = Move("grant", SOURCE, AVAILABLE)
+HOLD = Move("hold", AVAILABLE, HELD)
+SETTLE = Move("settle", HELD, SPENT)
+RELEASE = Move("release", HELD, AVAILABLE)
+RELEASE_VOIDED = Move("release", HELD, WRITTEN_OFF)
+EXPIRE = Move("expire", HELD, AVAILABLE)
+EXPIRE_VOIDED = Move("expire", HELD, WRITTEN_OFF)
+DRAW = Move("draw", AVAILABLE, SPENT)
+VOID = Move("void", AVAILABLE, WRITTEN_OFF)
+ADJUST_DOWN = Move("adjust", AVAILABLE, WRITTEN_OFF)
+ADJUST_UP = Move("adjust", SOURCE, AVAILABLE)
+REVERSE = Move("reverse", SPENT, AVAILABLE)
+REVERSE_VOIDED = Move("reverse", SPENT, WRITTEN_OFF)
+
+MOVES = frozenset(
+    (
+        GRANT,
+        HOLD,
+        SETTLE,
+        RELEASE,
+        RELEASE_VOIDED,
+        EXPIRE,
+        EXPIRE_VOIDED,
+        DRAW,
+        VOID,
+        ADJUST_DOWN,
+        ADJUST_UP,
+        REVERSE,
+        REVERSE_VOIDED,
+    )
+)
 
 
 class Movement(NamedTuple):
@@ -65,9 +70,7 @@ class Movement(NamedTuple):
     """
 
     grant_key: int
-    kind: Kind
-    source: Bucket
-    target: Bucket
+    move: Move
     amount: int
     tokens: int
     call_id: int | None

@@ -47,7 +47,10 @@ class Offer(NamedTuple):
 
     def price_at(self, at: int) -> Price | None:
         """Return the price that holds at an instant, or None where it is unknown."""
-        for price in reversed(self.prices):
+        prices = self.prices
+        if prices and prices[-1][0] <= at:  # nearly always: the newest holds
+            return prices[-1]
+        for price in reversed(prices):
             if price.valid_from <= at:
                 return price
         return None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tracker.units import div_half_even
+from tracker.units import NANOS, div_half_even
+
+MAX_COST_NANO = 1_000_000 * NANOS  # of one call: a sum over thousands still fits 64 bits
 
 
 class Tokens(NamedTuple):
@@ -44,13 +46,14 @@ def cost_nano(price: Price, tokens: Tokens) -> int:
     The whole call is charged at the tier its input length falls in: the highest whose
     `above_input_tokens` it exceeds. Without a cached price, cached input costs what input costs.
     """
+    uncached, cached, output, _ = tokens
     tier = price.tiers[0]
     if len(price.tiers) > 1:
-        length = tokens.uncached + tokens.cached
         for candidate in price.tiers[1:]:
-            if length > candidate.above_input_tokens:
+            if uncached + cached > candidate.above_input_tokens:
                 tier = candidate
-    cached = tier.input if tier.cached_input is None else tier.cached_input
-    return div_half_even(
-        tokens.uncached * tier.input + tokens.cached * cached + tokens.output * tier.output, 1000
-    )
+    _, per_input, per_output, per_cached = tier
+    pico = uncached * per_input + output * per_output
+    if cached:
+        pico += cached * (per_input if per_cached is None else per_cached)
+    return div_half_even(pico, 1000)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from tracker.domain.price import Tokens
 from tracker.errors import InvalidValue
-from tracker.units import Money, count
+from tracker.units import MAX_CALL_TOKENS, Money, count
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,15 @@ def tokens_of(
     input_tokens: int, output_tokens: int, cached_tokens: int = 0, reasoning_tokens: int = 0
 ) -> Tokens:
     """Check counts as providers report them and make them disjoint."""
+    if (
+        type(input_tokens) is int
+        and type(output_tokens) is int
+        and type(cached_tokens) is int
+        and type(reasoning_tokens) is int
+        and 0 <= cached_tokens <= input_tokens <= MAX_CALL_TOKENS
+        and 0 <= reasoning_tokens <= output_tokens <= MAX_CALL_TOKENS
+    ):
+        return Tokens(input_tokens - cached_tokens, cached_tokens, output_tokens, reasoning_tokens)
     count(input_tokens, "input_tokens")
     count(output_tokens, "output_tokens")
     if count(cached_tokens, "cached_tokens") > input_tokens:
@@ -81,13 +90,12 @@ def tokens_of(
             "which includes them",
             field="cached_tokens",
         )
-    if count(reasoning_tokens, "reasoning_tokens") > output_tokens:
-        raise InvalidValue(
-            f"reasoning_tokens {reasoning_tokens} is more than output_tokens {output_tokens}, "
-            "which includes them",
-            field="reasoning_tokens",
-        )
-    return Tokens(input_tokens - cached_tokens, cached_tokens, output_tokens, reasoning_tokens)
+    count(reasoning_tokens, "reasoning_tokens")
+    raise InvalidValue(
+        f"reasoning_tokens {reasoning_tokens} is more than output_tokens {output_tokens}, "
+        "which includes them",
+        field="reasoning_tokens",
+    )
 
 
 def tokens_from(usage: object) -> Tokens:

@@ -1,7 +1,4 @@
-"""What a policy is, what it is given, and the registry of those there are.
-
-To add a policy: one file beside this one, and its line in `POLICIES`.
-"""
+"""What a policy is given, and what a decision says."""
 
 from __future__ import annotations
 
@@ -12,8 +9,6 @@ from typing import NamedTuple, Protocol
 
 from tracker.domain.burndown import BurnDown
 from tracker.domain.offer import Offer
-from tracker.errors import InvalidValue
-from tracker.text import show
 from tracker.units import Money
 
 
@@ -63,18 +58,6 @@ class Policy(Protocol):
     def rank(self, quotes: Sequence[Quote], at: int) -> list[Quote]:
         """Return the same quotes, best first. The order is total, ending in ids."""
         ...
-
-
-def policy(name: object) -> Policy:
-    """Return the policy of that name. Raises InvalidValue that lists those there are."""
-    from tracker.routing.cheapest import Cheapest
-
-    policies: dict[str, Policy] = {"cheapest": Cheapest()}
-    found = policies.get(name) if isinstance(name, str) else None
-    if found is None:
-        known = ", ".join(sorted(policies))
-        raise InvalidValue(f"policy {show(name)} is not known; choose from {known}", field="policy")
-    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,23 +22,26 @@ def screen(offer: Offer, request: Request, at: int) -> str | None:
         return f"{why} since {day(offer.available_until, offer.zone)}"
     if offer.available_from is not None and at < offer.available_from:
         return f"not offered before {day(offer.available_from, offer.zone)}"
-    if offer.context_window is not None and request.tokens > offer.context_window:
-        return f"context {short(offer.context_window)} < {short(request.tokens)}"
-    if offer.max_output_tokens is not None and request.max_output_tokens > offer.max_output_tokens:
-        return f"max output {short(offer.max_output_tokens)} < {short(request.max_output_tokens)}"
+    window, output = offer.context_window, offer.max_output_tokens
+    if window is not None and request.tokens > window:
+        return f"context {short(window)} < {short(request.tokens)}"
+    if output is not None and request.max_output_tokens > output:
+        return f"max output {short(output)} < {short(request.max_output_tokens)}"
     return None
 
 
-def refuse(quote: Quote, request: Request, left_tokens: int) -> str | None:
+def refuse(quote: Quote, request: Request) -> str | None:
     """Say why a quote breaks the request's limits on cash; None when it does not.
 
     Free means the whole estimate fits into credit. A part is not enough: where a grant that is used
-    up goes on as a bill, or nobody says that it does not, the rest would be paid for.
+    up goes on as a bill, or nobody says that it does not, the rest would be paid for. A model whose
+    price is 0 needs no credit.
     """
-    if request.free_only and quote.burn.overage_tokens:
-        if not left_tokens:
+    if request.free_only and quote.burn.overage_tokens and quote.list_nano != 0:
+        left = request.tokens - quote.burn.overage_tokens
+        if not left:
             return NO_CREDIT
-        return f"{left_tokens:,} tokens left, {request.tokens:,} needed"
+        return f"{left:,} tokens left, {request.tokens:,} needed"
     if request.max_cash is not None and quote.cash_base > request.max_cash:
         cash = Money(quote.cash_nano, quote.currency)
         return f"would cost {cash}, more than the limit"

@@ -9,12 +9,11 @@ from tracker.domain.grant import (
     Balance,
     GrantBalance,
     GrantState,
-    covers,
     listing_order,
     state_at,
     totals,
 )
-from tracker.domain.journal import Bucket
+from tracker.domain.journal import AVAILABLE, HELD, SOURCE, SPENT, WRITTEN_OFF
 from tracker.service.opened import Opened
 from tracker.store import grants, reservations
 from tracker.store.book import Book, PoolRow, Series
@@ -71,14 +70,11 @@ def balance(
 
 def _covers(book: Book, row: PoolRow, model: str) -> bool:
     """Tell whether a pool pays for a model, an alias of it, or a model of a group."""
-    return any(
-        offer.provider == row.provider and any(pool.key == row.pool.key for pool in offer.pools)
-        for offer in book.serving(model)
-    ) or covers(row.pool.models, model)
+    return any(pool.key == row.pool.key for offer in book.serving(model) for pool in offer.pools)
 
 
 def _now(tx: Transaction, at: int) -> Iterator[tuple[GrantRow, int]]:
-    lapsed = reservations.open_holds(tx, at)
+    lapsed = reservations.open_holds(tx, at, at)
     for row in grants.all_grants(tx):
         yield row, lapsed.get(row.key, 0)
 
@@ -90,11 +86,11 @@ def _then(tx: Transaction, at: int) -> Iterator[tuple[GrantRow, int]]:
         held = buckets[row.key]
         yield (
             row._replace(
-                amount=-held[Bucket.SOURCE],
-                available=held[Bucket.AVAILABLE],
-                held=held[Bucket.HELD],
-                spent=held[Bucket.SPENT],
-                written_off=held[Bucket.WRITTEN_OFF],
+                amount=-held[SOURCE],
+                available=held[AVAILABLE],
+                held=held[HELD],
+                spent=held[SPENT],
+                written_off=held[WRITTEN_OFF],
             ),
             lapsed.get(row.key, 0),
         )
@@ -104,7 +100,8 @@ def _balance_of(row: GrantRow, pool: PoolRow, book: Book, at: int, lapsed: int) 
     voided = row.voided_at is not None and row.voided_at <= at
     held = row.held - lapsed
     free = 0 if voided else max(0, row.available + lapsed)
-    remaining = row.amount - row.spent - row.written_off
+    written_off = row.written_off + (lapsed if voided else 0)
+    remaining = row.amount - row.spent - written_off
     state = state_at(
         at,
         starts_at=row.starts_at,
@@ -122,7 +119,7 @@ def _balance_of(row: GrantRow, pool: PoolRow, book: Book, at: int, lapsed: int) 
         row.amount,
         row.spent,
         held,
-        row.written_off,
+        written_off,
         remaining,
         free if state is GrantState.ACTIVE else 0,
         free if expired else 0,

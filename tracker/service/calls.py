@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from tracker.domain.burndown import BurnDown, Need, spend
-from tracker.domain.journal import Bucket, Kind, Movement
+from tracker.domain.burndown import BurnDown, Draw, Need, spend
+from tracker.domain.grant import REQUESTS, TOKENS
+from tracker.domain.journal import (
+    DRAW,
+    EXPIRE,
+    EXPIRE_VOIDED,
+    HOLD,
+    RELEASE,
+    RELEASE_VOIDED,
+    SETTLE,
+    Move,
+    Movement,
+)
 from tracker.domain.offer import Offer
-from tracker.domain.price import Tokens, cost_nano
+from tracker.domain.price import MAX_COST_NANO, Tokens, cost_nano
 from tracker.domain.reservation import Reservation, State
 from tracker.domain.usage import GrantDraw, Usage, tokens_from, tokens_of
 from tracker.errors import InvalidValue, NotFound, RequestConflict, ReservationClosed
-from tracker.routing.policy import Decision, Request, policy
+from tracker.routing.policy import Decision, Request
+from tracker.routing.registry import policy
 from tracker.service import choosing
 from tracker.service.opened import Opened, instant, past_instant
 from tracker.store import ids, journal, reservations
@@ -25,7 +37,7 @@ from tracker.store.connection import Transaction
 from tracker.store.reservations import Held, Hold
 from tracker.store.usage import Paid, Recorded
 from tracker.text import label, show, slug
-from tracker.units import MICROS, Money, count, parse_money, to_datetime
+from tracker.units import MICROS, Money, count, div_half_even, parse_money, to_datetime
 
 MAX_TTL_S = 30 * 86_400
 
@@ -57,8 +69,8 @@ def route(
         count(max_output_tokens, "max_output_tokens"),
         free_only,
         None if max_cash is None else parse_money(max_cash, "CNY", "max_cash").nano,
-        None if providers is None else frozenset(slug(one, "providers") for one in providers),
-        frozenset(slug(one, "exclude") for one in exclude) if exclude else frozenset(),
+        None if providers is None else _slugs(providers, "providers"),
+        _slugs(exclude, "exclude") if exclude else frozenset(),
     )
     if not request.tokens:
         raise InvalidValue(
@@ -67,13 +79,15 @@ def route(
         )
     chooser = policy(policy_name)
     if not hold:
-        return opened.read(
-            lambda tx, book, now: (
-                choosing.choose(
-                    tx, book, request, chooser, instant(at, now), explain=explain
-                ).decision
-            )
-        )
+
+        def look(tx: Transaction, book: Book, now: int) -> Decision:
+            when = instant(at, now)
+            lapsed = reservations.open_holds(tx, when, now)
+            return choosing.choose(
+                tx, book, request, chooser, when, explain=explain, lapsed=lapsed
+            ).decision
+
+        return opened.read(look)
     ttl_micros = count(ttl_s, "ttl_s", minimum=1, maximum=MAX_TTL_S) * MICROS
     project, user, tags_text = labels(project, user, tags)
     body = None
@@ -89,13 +103,20 @@ def route(
                 _same_body(request_id, before[0], body)
                 return before[1]
         reservations.sweep(tx, instant, now)
+        call_id = ids.new()
         choice = choosing.choose(
-            tx, book, request, chooser, instant, explain=explain, refuse=request_id is None
+            tx,
+            book,
+            request,
+            chooser,
+            instant,
+            explain=explain,
+            refuse=request_id is None,
+            reservation_id=ids.to_text(call_id),
+            expires_at=instant + ttl_micros,
         )
         quote = choice.quote
         if quote is not None:
-            call_id = ids.new()
-            choice = choice.held(ids.to_text(call_id), to_datetime(instant + ttl_micros))
             offer = quote.offer
             reservations.insert(
                 tx,
@@ -113,7 +134,7 @@ def route(
                 user=user,
                 tags=tags_text,
             )
-            _take(tx, book, quote.burn, Kind.HOLD, call_id, instant, now)
+            _take(tx, book, quote.burn, HOLD, call_id, instant, now)
         if request_id is not None and body is not None:
             reservations.remember(tx, request_id, body, choice.answer(), now)
         return choice
@@ -146,7 +167,7 @@ def settle(
 
     def work(tx: Transaction, book: Book, now: int) -> Usage:
         instant = past_instant(at, now)
-        held = _reservation(tx, call_id, reservation_id)
+        held, kept = _reservation(tx, call_id, reservation_id)
         if held.state is State.SETTLED:
             return _settled_before(tx, book, held, tokens)
         if held.state is State.RELEASED:
@@ -155,18 +176,21 @@ def settle(
                 f'"tracker usage log"'
             )
         offer = book.offer(held.account_key, held.model_key)
-        need, currency = _need(offer, tokens, held.at)
+        need, currency = need_of(offer, tokens, held.at)
         if held.state is State.HELD and held.expires_at <= instant:
             reservations.sweep(tx, instant, now)
-            held = _reservation(tx, call_id, reservation_id)
-        kept = reservations.holds(tx, call_id) if held.state is State.HELD else []
+            held, kept = _reservation(tx, call_id, reservation_id)
+        if held.state is not State.HELD:
+            kept = []
         within = spend([hold.credit for hold in kept], need)
         _settle_holds(tx, kept, within, call_id, instant, now)
+        reservations.close(tx, held, "settle", instant)
         beyond = BurnDown((), 0, within.cash_nano)
         if within.overage_tokens:
+            reservations.sweep(tx, instant, now)
             rest = Need(within.overage_tokens, within.cash_nano, need.currency)
             beyond = spend(choosing.credit(tx, book, offer, held.at), rest)
-            _take(tx, book, beyond, Kind.DRAW, call_id, instant, now)
+            _take(tx, book, beyond, DRAW, call_id, instant, now)
         overage = beyond.overage_tokens if within.overage_tokens else 0
         call = Recorded(
             call_id,
@@ -179,7 +203,7 @@ def settle(
             overage,
             currency,
             need.list_nano,
-            _cash(need, overage, beyond.cash_nano),
+            _cash(need, overage, (*within.draws, *beyond.draws), beyond.cash_nano),
             held.project,
             held.user,
             held.tags,
@@ -187,7 +211,6 @@ def settle(
             now,
         )
         usages.insert(tx, call)
-        reservations.close(tx, held, "settle", instant)
         return to_usage(call, offer, _paid(within, beyond))
 
     return opened.write(work)
@@ -199,19 +222,17 @@ def release(opened: Opened, reservation_id: str, *, at: datetime | None = None) 
 
     def work(tx: Transaction, book: Book, now: int) -> Reservation:
         instant = past_instant(at, now)
-        held = _reservation(tx, call_id, reservation_id)
+        held, kept = _reservation(tx, call_id, reservation_id)
         if held.state is State.SETTLED:
             raise ReservationClosed(
                 f"reservation {reservation_id} was settled; to take its usage back, run "
                 f'"tracker usage void {reservation_id}"'
             )
-        kept = reservations.holds(tx, call_id)
         if held.state is State.HELD:
-            event, when = "release", instant
+            event, when, moves = "release", instant, (RELEASE, RELEASE_VOIDED)
             if held.expires_at <= instant:
-                event, when = "expire", held.expires_at
-            kind = Kind.RELEASE if event == "release" else Kind.EXPIRE
-            reservations.give_back(tx, held, kind, when, now)
+                event, when, moves = "expire", held.expires_at, (EXPIRE, EXPIRE_VOIDED)
+            reservations.give_back(tx, held, moves, when, now)
             held = held._replace(state=reservations.close(tx, held, event, when))
         return to_reservation(book, held, kept)
 
@@ -290,24 +311,49 @@ def to_reservation(book: Book, held: Held, kept: Collection[Hold]) -> Reservatio
     )
 
 
-def _need(offer: Offer, tokens: Tokens, at: int) -> tuple[Need, str]:
-    """Return what a call asks of credit, and the currency its costs are in."""
+def need_of(offer: Offer, tokens: Tokens, at: int) -> tuple[Need, str]:
+    """Return what a call asks of credit, and the currency its costs are in.
+
+    Raises InvalidValue for a cost that is a mistake in the counts or the price, not a cost.
+    """
     price = offer.price_at(at)
     if price is None:
         return Need(tokens.total, None, None), offer.currency
-    return Need(tokens.total, cost_nano(price, tokens), price.currency), price.currency
+    cost, currency = cost_nano(price, tokens), price.currency
+    if cost > MAX_COST_NANO:
+        raise InvalidValue(
+            f"{tokens.total:,} tokens of {offer.name} would cost {Money(cost, currency)}, and a "
+            f"call at most {Money(MAX_COST_NANO, currency)}; check the counts and the price",
+            field="input_tokens",
+        )
+    return Need(tokens.total, cost, currency), currency
 
 
-def _cash(need: Need, overage: int, cash_nano: int | None) -> int | None:
-    """Return the cash cost: 0 where nothing is left to pay, whatever the price."""
-    return 0 if not overage and need.tokens else cash_nano
+def _slugs(names: Collection[str], field: str) -> frozenset[str]:
+    """Return ids. Raises InvalidValue for one name: its letters are not names."""
+    if isinstance(names, str | bytes) or not isinstance(names, Collection):
+        raise InvalidValue(f"{field}: {show(names)} is not a list of ids", field=field)
+    return frozenset(slug(one, field) for one in names)
+
+
+def _cash(need: Need, overage: int, draws: Sequence[Draw], cash_nano: int | None) -> int | None:
+    """Return the cash cost: 0 where nothing is left to pay, whatever the price.
+
+    Otherwise it is the overage's share of the list cost, rounded once; what money has paid of it is
+    gone from `cash_nano`, which was worked out step by step.
+    """
+    if not overage:
+        return 0
+    if need.list_nano is None or any(draw.credit.unit not in (TOKENS, REQUESTS) for draw in draws):
+        return cash_nano
+    return div_half_even(need.list_nano * overage, need.tokens)
 
 
 def _take(
-    tx: Transaction, book: Book, burn: BurnDown, kind: Kind, call_id: int, at: int, now: int
+    tx: Transaction, book: Book, burn: BurnDown, move: Move, call_id: int, at: int, now: int
 ) -> None:
     if burn.draws:
-        journal.take(tx, book, burn.draws, kind, call_id, at, now)
+        journal.take(tx, book, burn.draws, move, call_id, at, now)
 
 
 def _settle_holds(
@@ -330,25 +376,10 @@ def _settle_holds(
         left, left_tokens = credit.available, hold.tokens
         if draw is not None:
             left, left_tokens = left - draw.amount, max(0, left_tokens - draw.tokens)
-            movements.append(
-                Movement(
-                    credit.key,
-                    Kind.SETTLE,
-                    Bucket.HELD,
-                    Bucket.SPENT,
-                    draw.amount,
-                    draw.tokens,
-                    call_id,
-                    at,
-                )
-            )
+            movements.append(Movement(credit.key, SETTLE, draw.amount, draw.tokens, call_id, at))
         if left:
-            target = Bucket.WRITTEN_OFF if voided[credit.key] else Bucket.AVAILABLE
-            movements.append(
-                Movement(
-                    credit.key, Kind.RELEASE, Bucket.HELD, target, left, left_tokens, call_id, at
-                )
-            )
+            move = RELEASE_VOIDED if voided[credit.key] else RELEASE
+            movements.append(Movement(credit.key, move, left, left_tokens, call_id, at))
     journal.append(tx, movements, entries, now)
 
 
@@ -362,13 +393,13 @@ def _paid(within: BurnDown, beyond: BurnDown) -> list[Paid]:
     return list(paid.values())
 
 
-def _reservation(tx: Transaction, call_id: int, text: str) -> Held:
-    held = reservations.find(tx, call_id)
+def _reservation(tx: Transaction, call_id: int, text: str) -> tuple[Held, list[Hold]]:
+    held, kept = reservations.find_with_holds(tx, call_id)
     if held is None:
         raise NotFound(
             f'reservation {show(text)} is not in the ledger; run "tracker reservations list"'
         )
-    return held
+    return held, kept
 
 
 def _settled_before(tx: Transaction, book: Book, held: Held, tokens: Tokens) -> Usage:

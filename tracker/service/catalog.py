@@ -83,9 +83,9 @@ def add_model(
     """
     provider = slug(provider, "provider")
     id = model_name(model)
-    for name in (groups, aliases):
-        if isinstance(name, str):
-            raise InvalidValue(f"{show(name)} is not a list of names", field="groups")
+    for field, names in (("groups", groups), ("aliases", aliases)):
+        if isinstance(names, str | bytes) or not isinstance(names, Iterable):
+            raise InvalidValue(f"{field}: {show(names)} is not a list of names", field=field)
     window = _limit(context_window, "context_window")
     output = _limit(max_output_tokens, "max_output_tokens")
     why = None if availability is None else label(availability, "availability")

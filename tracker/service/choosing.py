@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from tracker.domain.burndown import Credit, Need, spend
 from tracker.domain.offer import Offer
-from tracker.domain.price import Tokens, cost_nano
+from tracker.domain.price import MAX_COST_NANO, Tokens, cost_nano
 from tracker.errors import NoOffer, NoRate
 from tracker.routing import screen
 from tracker.routing.policy import (
@@ -43,11 +41,6 @@ class Choice(NamedTuple):
             raise self.outcome
         return self.outcome
 
-    def held(self, reservation_id: str, expires_at: datetime) -> Choice:
-        """Return the choice with its reservation."""
-        decision = replace(self.decision, reservation_id=reservation_id, expires_at=expires_at)
-        return Choice(decision, self.quote)
-
     def answer(self) -> str:
         """Write the outcome so that `replay` gives it again."""
         if isinstance(self.outcome, NoOffer):
@@ -66,9 +59,11 @@ def replay(answer: str) -> Decision:
     return decision_from(stored)
 
 
-def credit(tx: Transaction, book: Book, offer: Offer, at: int) -> Iterator[Credit]:
+def credit(
+    tx: Transaction, book: Book, offer: Offer, at: int, lapsed: Mapping[int, int] | None = None
+) -> Iterator[Credit]:
     """Yield what can pay for an offer at `at`, in burn-down order."""
-    return credits.active(tx, book, offer, at) if offer.pools else iter(())
+    return credits.active(tx, book, offer, at, lapsed) if offer.pools else iter(())
 
 
 def choose(
@@ -80,12 +75,18 @@ def choose(
     *,
     explain: bool,
     refuse: bool = True,
+    reservation_id: str | None = None,
+    expires_at: int | None = None,
+    lapsed: Mapping[int, int] | None = None,
 ) -> Choice:
     """Rank every offer that serves the request and choose the first.
 
     Raises NoOffer where none does, or returns it as the outcome where `refuse` is False. Raises
     NoRate where the winner depends on an exchange rate the ledger does not hold.
+    reservation_id, expires_at: of the hold the decision is to come with.
+    lapsed: per grant, what reservations past their time still seem to hold: see `credit.active`.
     """
+    tokens = Tokens(request.input_tokens, 0, request.max_output_tokens)
     quotes: list[Quote] = []
     passed: list[tuple[Offer, str]] = []
     no_rate: NoRate | None = None
@@ -96,7 +97,7 @@ def choose(
             passed.append((offer, reason))
             continue
         try:
-            quote = _quote(tx, book, offer, request, at)
+            quote = _quote(tx, book, offer, tokens, at, lapsed)
         except NoRate as error:
             no_rate = error
             passed.append((offer, str(error)))
@@ -104,8 +105,7 @@ def choose(
         if isinstance(quote, str):
             passed.append((offer, quote))
             continue
-        left = request.tokens - quote.burn.overage_tokens
-        reason = screen.refuse(quote, request, left)
+        reason = screen.refuse(quote, request)
         if reason is None:
             quotes.append(quote)
         else:
@@ -125,29 +125,42 @@ def choose(
             _passed_over(quote.offer, _lost(tx, book, quote, best, request, at))
             for quote in ranked[1:]
         ) + tuple(_passed_over(offer, _more(tx, offer, reason, at)) for offer, reason in passed)
-    return Choice(_decision(book, best, ranked[1:], over, request, policy, at), best)
+    decision = _decision(
+        book, best, ranked[1:], over, request, policy.name, at, reservation_id, expires_at
+    )
+    return Choice(decision, best)
 
 
-def _quote(tx: Transaction, book: Book, offer: Offer, request: Request, at: int) -> Quote | str:
+def _quote(
+    tx: Transaction,
+    book: Book,
+    offer: Offer,
+    tokens: Tokens,
+    at: int,
+    lapsed: Mapping[int, int] | None,
+) -> Quote | str:
     """Work out what an offer would cost now, or say why it cannot be known."""
     price = offer.price_at(at)
     if price is None:
         currency, list_nano = offer.currency, None
     else:
-        currency = price.currency
-        list_nano = cost_nano(price, Tokens(request.input_tokens, 0, request.max_output_tokens))
-    burn = spend(credit(tx, book, offer, at), Need(request.tokens, list_nano, currency))
-    cash = 0 if not burn.overage_tokens else burn.cash_nano
+        currency, list_nano = price.currency, cost_nano(price, tokens)
+        if list_nano > MAX_COST_NANO:
+            return f"would cost {Money(list_nano, currency)}, more than a call can"
+    need = Need(tokens.total, list_nano, currency)
+    burn = spend(credit(tx, book, offer, at, lapsed), need)
+    cash = burn.cash_nano
     if cash is None:
-        covered = request.tokens - burn.overage_tokens
-        return f"no price is known, and credit covers {covered:,} of {request.tokens:,} tokens"
+        covered = need.tokens - burn.overage_tokens
+        return f"no price is known, and credit covers {covered:,} of {need.tokens:,} tokens"
+    if currency == book.base_currency:
+        worth = None if list_nano is None else list_nano - cash
+        return Quote(offer, burn, currency, list_nano, cash, cash, worth)
     cash_base = book.convert(cash, currency, at)
-    worth: int | None = None
-    if list_nano is not None:
-        try:
-            worth = book.convert(list_nano - cash, currency, at)
-        except NoRate:
-            worth = None
+    try:
+        worth = None if list_nano is None else book.convert(list_nano - cash, currency, at)
+    except NoRate:
+        worth = None
     return Quote(offer, burn, currency, list_nano, cash, cash_base, worth)
 
 
@@ -157,13 +170,15 @@ def _decision(
     others: Sequence[Quote],
     over: tuple[PassedOver, ...],
     request: Request,
-    policy: Policy,
+    policy: str,
     at: int,
+    reservation_id: str | None,
+    expires_at: int | None,
 ) -> Decision:
     offer, burn, currency, list_nano, cash, _, _ = best
     return Decision(
         to_datetime(at),
-        None,
+        reservation_id,
         offer.provider,
         offer.account,
         offer.model,
@@ -176,7 +191,7 @@ def _decision(
         ),
         Money(cash, currency),
         None if list_nano is None else Money(list_nano, currency),
-        policy.name,
+        policy,
         tuple(
             Alternative(
                 other[0].provider,
@@ -189,13 +204,14 @@ def _decision(
         ),
         over,
         _rates_used(book, (best, *others), at),
+        None if expires_at is None else to_datetime(expires_at),
     )
 
 
 def _rates_used(book: Book, quotes: Sequence[Quote], at: int) -> tuple[str, ...]:
     """Say which exchange rates the comparison rests on."""
     base = book.base_currency
-    foreign = {quote.currency for quote in quotes if quote.currency != base}
+    foreign = {quote.currency for quote in quotes} - {base}
     if not foreign:
         return ()
     used = [book.rate(currency, base, at) for currency in sorted(foreign)]

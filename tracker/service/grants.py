@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from tracker.domain import grant as domain
 from tracker.domain.grant import ALL_MODELS, DEFAULT_PRIORITY, TOKENS, WHEN_USED_UP, Grant
-from tracker.domain.journal import Bucket, Kind, Movement
+from tracker.domain.journal import ADJUST_DOWN, ADJUST_UP, VOID, Movement
 from tracker.domain.recurrence import EVERY
 from tracker.errors import AlreadyExists, InvalidValue, NotFound
 from tracker.service.opened import Opened, past_instant
@@ -62,7 +62,7 @@ def add_grant(
     provider = slug(provider, "provider")
     account = slug(account, "account")
     id = None if id is None else slug(id, "id")
-    if isinstance(models, str) or not models:
+    if isinstance(models, str | bytes) or not isinstance(models, Sequence) or not models:
         raise InvalidValue(
             f"models {show(models)} is not a list of names or globs; for all of them, leave it out",
             field="models",
@@ -148,6 +148,7 @@ def void_grant(
 
     def work(tx: Transaction, book: Book, now: int) -> Grant:
         instant = past_instant(at, now)
+        reservations.sweep(tx, instant, now)
         series = _series(book, id)
         if series is not None:
             if series.voided_at is None:
@@ -162,8 +163,7 @@ def void_grant(
             return _of_series(book, series)
         row = _grant(tx, id)
         if row.voided_at is None:
-            reservations.sweep(tx, instant, now)
-            _void(tx, _grant(tx, id), instant, now, reason)
+            _void(tx, row, instant, now, reason)
         return _of_row(book, row)
 
     return opened.write(work)
@@ -207,22 +207,8 @@ def adjust_grant(
         if row.amount + max(0, change) > MAX_AMOUNT:
             raise InvalidValue(f"remaining {wanted:,} is too large", field="remaining")
         if change:
-            source, target = (
-                (Bucket.SOURCE, Bucket.AVAILABLE)
-                if change > 0
-                else (Bucket.AVAILABLE, Bucket.WRITTEN_OFF)
-            )
-            moved = Movement(
-                row.key,
-                Kind.ADJUST,
-                source,
-                target,
-                abs(change),
-                abs(change),
-                None,
-                instant,
-                reason,
-            )
+            move = ADJUST_UP if change > 0 else ADJUST_DOWN
+            moved = Movement(row.key, move, abs(change), abs(change), None, instant, reason)
             journal.append(tx, [moved], {row.key: row.entries}, now)
         return _of_row(book, _grant(tx, id))
 
@@ -286,23 +272,25 @@ def _add_series(
 
 def _void(tx: Transaction, row: GrantRow, at: int, now: int, reason: str | None) -> None:
     if row.available:
-        moved = Movement(
-            row.key, Kind.VOID, Bucket.AVAILABLE, Bucket.WRITTEN_OFF, row.available, row.available,
-            None, at, reason,
-        )  # fmt: skip
+        moved = Movement(row.key, VOID, row.available, row.available, None, at, reason)
         journal.append(tx, [moved], {row.key: row.entries}, now)
     tx.run("UPDATE grants SET voided_at = ? WHERE key = ?", (at, row.key))
 
 
 def _grant(tx: Transaction, id: str) -> GrantRow:
-    row = rows.find(tx, id.lower()) if isinstance(id, str) else None
+    if not isinstance(id, str) or not id.isascii() or not id.isprintable():
+        raise _unknown(id)  # it cannot be one: a database need not be asked
+    row = rows.find(tx, id) or rows.find(tx, id.lower())  # a window keeps its capitals: x@2024-W29
     if row is None:
         raise _unknown(id)
     return row
 
 
 def _by_key(tx: Transaction, key: int) -> GrantRow:
-    row = tx.one(f"SELECT {rows.COLUMNS} FROM grants WHERE key = ?", (key,))
+    row = tx.one(
+        f"SELECT {rows.COLUMNS} FROM grants WHERE key = ?" + (" FOR UPDATE" if tx.locks else ""),
+        (key,),
+    )
     assert row is not None, key
     return GrantRow(*row)
 
@@ -311,8 +299,9 @@ def _unknown(id: object) -> NotFound:
     return NotFound(f'grant {show(id)} is not in the ledger; run "tracker grants list"')
 
 
-def _series(book: Book, id: str) -> Series | None:
-    return next((one for one in book.series.values() if one.id == id), None)
+def _series(book: Book, id: object) -> Series | None:
+    name = id.lower() if isinstance(id, str) else None
+    return next((one for one in book.series.values() if one.id == name), None)
 
 
 def _find(tx: Transaction, book: Book, id: str) -> Grant | None:

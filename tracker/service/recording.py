@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from itertools import islice
 from typing import Any, NamedTuple
 
-from tracker.domain.burndown import BurnDown, Need, spend
-from tracker.domain.journal import Bucket, Kind, Movement
+from tracker.domain.burndown import spend
+from tracker.domain.journal import DRAW, REVERSE, REVERSE_VOIDED, Movement
 from tracker.domain.offer import Offer
-from tracker.domain.price import Tokens, cost_nano
+from tracker.domain.price import Tokens
 from tracker.domain.usage import Imported, Rejected, Usage, tokens_of
 from tracker.errors import InvalidValue, NoPrice, NotFound, RequestConflict, TrackerError
-from tracker.service.calls import labels, to_usage
+from tracker.service.calls import labels, need_of, tags_text, to_usage
 from tracker.service.choosing import credit
 from tracker.service.opened import AHEAD_MICROS, Opened, past_instant
 from tracker.store import accounts, ids, journal, reservations
@@ -28,6 +29,7 @@ from tracker.units import rfc3339, to_micros
 
 CHUNK = 10_000  # rows in one transaction
 OWN = ""  # the source of usage recorded in our own shape
+ROUTED = "route"  # the source of usage that was reserved
 FIELDS = frozenset(
     (
         "provider", "model", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens",
@@ -96,12 +98,15 @@ def log_usage(
         book = accounts.ensure(tx, book, row.provider, row.account, now)
         offer = _offer(book, row)
         reservations.sweep(tx, instant, now)
-        need, currency = _need(offer, row.tokens, instant)
+        need, currency = need_of(offer, row.tokens, instant)
         burn = spend(credit(tx, book, offer, instant), need)
-        call = _call(ids.new(), row, offer, instant, need, currency, burn, now)
-        usages.insert(tx, call)
+        if burn.cash_nano is None:
+            raise no_price(offer, instant, burn.overage_tokens)
+        overage, cash = burn.overage_tokens, burn.cash_nano
+        call = _call(ids.new(), row, offer, instant, need.list_nano, currency, overage, cash, now)
         if burn.draws:
-            journal.take(tx, book, burn.draws, Kind.DRAW, call.id, instant, now)
+            journal.take(tx, book, burn.draws, DRAW, call.id, instant, now)
+        usages.insert(tx, call)  # after the grants, like a settlement: or the two deadlock
         return to_usage(
             call, offer, [Paid(c.key, c.id, c.unit, amount, n) for c, amount, n in burn.draws]
         )
@@ -135,8 +140,14 @@ def log_many(opened: Opened, rows: Iterable[Mapping[str, Any]]) -> Imported:
     return Imported(counted.accepted, counted.duplicates, tuple(rejected))
 
 
-def check(raw: Mapping[str, Any]) -> Row:
-    """Check a row of usage in our own shape. Raises InvalidValue that names the field."""
+_slug, _label = lru_cache(4096)(slug), lru_cache(4096)(label)  # a log repeats its names
+
+
+def check(raw: Mapping[str, Any], instant: int | None = None) -> Row:
+    """Check a row of usage in our own shape. Raises InvalidValue that names the field.
+
+    instant: when it was, for a caller who has read `at` already.
+    """
     if not isinstance(raw, Mapping):
         raise InvalidValue(f"row {show(raw)} is not a mapping of fields to values", field="row")
     get = raw.get
@@ -155,8 +166,13 @@ def check(raw: Mapping[str, Any]) -> Row:
         raise InvalidValue(f"{missing} is missing", field=missing)
     at, request_id, account, source = get("at"), get("request_id"), get("account"), get("source")
     project, user, tags = get("project"), get("user"), get("tags")
+    if source == ROUTED:
+        raise InvalidValue(
+            f"source {show(source)} names calls that were reserved here; choose another",
+            field="source",
+        )
     return Row(
-        slug(provider, "provider"),
+        _slug(provider, "provider") if type(provider) is str else slug(provider, "provider"),
         model if isinstance(model, str) else label(model, "model"),
         tokens_of(
             raw["input_tokens"],
@@ -164,12 +180,18 @@ def check(raw: Mapping[str, Any]) -> Row:
             get("cached_tokens", 0),
             get("reasoning_tokens", 0),
         ),
-        None if at is None else at if type(at) is int else to_micros(at, "at"),
+        instant if instant is not None or at is None else to_micros(at, "at"),
         OWN if source is None else label(source, "source"),
         None if request_id is None else label(request_id, "request_id"),
         "default" if account is None else slug(account, "account"),
-        *labels(project, user, tags),
+        None if project is None else _named(project, "project"),
+        None if user is None else _named(user, "user"),
+        tags_text(tags) if tags else None,
     )
+
+
+def _named(value: object, name: str) -> str:
+    return _label(value, name) if type(value) is str else label(value, name)
 
 
 def record(opened: Opened, rows: list[tuple[int, Row]]) -> tuple[Counted, list[Rejected]]:
@@ -182,34 +204,39 @@ def record(opened: Opened, rows: list[tuple[int, Row]]) -> tuple[Counted, list[R
             if provider in book.providers:
                 book = accounts.ensure(tx, book, provider, account, now)
         reservations.sweep(tx, now, now)
-        known = _known(tx, rows)
+        known = known_requests(tx, rows)
         purse = Purse(tx, book)
+        offers: dict[tuple[str, str, str], Offer] = {}
         calls: list[Recorded] = []
         call_id = ids.new_many(len(rows))
         for number, row in rows:
             key = (row.source, row.request_id)
             try:
                 if row.request_id is not None and key in known:
-                    _same(known[key], row, book)
+                    same_call(known[key], row, book)
                     counted.duplicates += 1
                     continue
-                offer = _offer(book, row)
+                name = (row.provider, row.account, row.model)
+                offer = offers.get(name)
+                if offer is None:
+                    offer = offers[name] = _offer(book, row)
                 at = now if row.at is None else row.at
                 if at > now + AHEAD_MICROS:
                     raise InvalidValue(f"at {rfc3339(at)} is in the future", field="at")
-                need, currency = _need(offer, row.tokens, at)
-                burn = purse.spend(offer, need, at)
-                call = _call(call_id, row, offer, at, need, currency, burn, now)
+                need, currency = need_of(offer, row.tokens, at)
+                overage, cash = purse.pay(offer, need, at, call_id)
+                if cash is None:
+                    raise no_price(offer, at, overage)
             except TrackerError as error:
                 refused.append(Rejected(number, error.code, str(error)))
                 continue
-            purse.draw(burn, call_id, at)
+            call = _call(call_id, row, offer, at, need.list_nano, currency, overage, cash, now)
             calls.append(call)
             call_id += 1
             if row.request_id is not None:
                 known[key] = call
-        usages.insert_many(tx, calls)
         purse.close(now)
+        usages.insert_many(tx, calls)
         counted.accepted = len(calls)
         return counted, refused
 
@@ -231,8 +258,6 @@ def void_usage(
         offer = book.offer(call.account_key, call.model_key)
         paid = usages.draws(tx, call_id)
         if call.voided_at is None:
-            usages.subtract(tx, call, instant)
-            call = call._replace(voided_at=instant)
             if paid:
                 locked = journal.lock(tx, sorted(one.grant_key for one in paid))
                 journal.append(
@@ -241,6 +266,8 @@ def void_usage(
                     {key: state[1] for key, state in locked.items()},
                     now,
                 )
+            usages.subtract(tx, call, instant)
+            call = call._replace(voided_at=instant)
         return to_usage(call, offer, paid)
 
     return opened.write(work)
@@ -265,19 +292,8 @@ def usage_of(opened: Opened, ids_wanted: Iterable[int]) -> Iterator[Usage]:
 def _reversal(
     paid: Paid, call_id: int, at: int, reason: str | None, locked: dict[int, tuple[int, int, bool]]
 ) -> Movement:
-    voided = locked[paid.grant_key][2]
-    target = Bucket.WRITTEN_OFF if voided else Bucket.AVAILABLE
-    return Movement(
-        paid.grant_key,
-        Kind.REVERSE,
-        Bucket.SPENT,
-        target,
-        paid.amount,
-        paid.tokens,
-        call_id,
-        at,
-        reason,
-    )
+    move = REVERSE_VOIDED if locked[paid.grant_key][2] else REVERSE
+    return Movement(paid.grant_key, move, paid.amount, paid.tokens, call_id, at, reason)
 
 
 def _offer(book: Book, row: Row) -> Offer:
@@ -285,39 +301,39 @@ def _offer(book: Book, row: Row) -> Offer:
     return book.offer(book.accounts[(row.provider, row.account)], model.key)
 
 
-def _need(offer: Offer, tokens: Tokens, at: int) -> tuple[Need, str]:
-    price = offer.price_at(at)
-    if price is None:
-        return Need(tokens.total, None, None), offer.currency
-    return Need(tokens.total, cost_nano(price, tokens), price.currency), price.currency
-
-
 def _call(
     call_id: int,
     row: Row,
     offer: Offer,
     at: int,
-    need: Need,
+    list_nano: int | None,
     currency: str,
-    burn: BurnDown,
+    overage: int,
+    cash: int,
     now: int,
 ) -> Recorded:
-    """Put a call together. Raises NoPrice where it costs something and nobody knows what."""
-    cash = burn.cash_nano
-    if cash is None:
-        raise NoPrice(
-            f"no price of {offer.name} is known at {rfc3339(at)}, and {burn.overage_tokens:,} "
-            f'tokens of the call are not covered by credit; set it with "tracker prices set '
-            f'{offer.provider} {offer.model} --input P --output P"'
+    _, _, (uncached, cached, output, reasoning), _, source, request_id, _, project, user, tags = row
+    return Recorded._make(
+        (
+            call_id, source, request_id, offer.account_key, offer.model_key, at, uncached, cached,
+            output, reasoning, overage, currency, list_nano, cash, project, user, tags, None, now,
         )
-    _, _, tokens, _, source, request_id, _, project, user, tags = row
-    return Recorded(
-        call_id, source, request_id, offer.account_key, offer.model_key, at, *tokens,
-        burn.overage_tokens, currency, need.list_nano, cash, project, user, tags, None, now,
     )  # fmt: skip
 
 
-def _known(tx: Transaction, rows: list[tuple[int, Row]]) -> dict[tuple[str, str | None], Recorded]:
+def no_price(offer: Offer, at: int, overage: int) -> NoPrice:
+    """Say that a call costs something and nobody knows what."""
+    return NoPrice(
+        f"no price of {offer.name} is known at {rfc3339(at)}, and {overage:,} tokens of the call "
+        f"are not covered by credit; set it with "
+        f'"tracker prices set {offer.provider} {offer.model} --input P --output P"'
+    )
+
+
+def known_requests(
+    tx: Transaction, rows: list[tuple[int, Row]]
+) -> dict[tuple[str, str | None], Recorded]:
+    """Return the calls recorded under the request ids of rows, by source and request id."""
     by_source: dict[str, list[str]] = {}
     for _, row in rows:
         if row.request_id is not None:
@@ -330,12 +346,12 @@ def _known(tx: Transaction, rows: list[tuple[int, Row]]) -> dict[tuple[str, str 
 
 
 def _recorded_before(tx: Transaction, book: Book, found: Recorded, row: Row) -> Usage:
-    _same(found, row, book)
+    same_call(found, row, book)
     offer = book.offer(found.account_key, found.model_key)
     return to_usage(found, offer, usages.draws(tx, found.id))
 
 
-def _same(found: Recorded, row: Row, book: Book) -> None:
+def same_call(found: Recorded, row: Row, book: Book) -> None:
     """Refuse a request id that was recorded with another body. A repeat may leave the time out."""
     offer = book.offer(found.account_key, found.model_key)
     try:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tracker.domain.journal import MOVES, Bucket, Kind
+from tracker.domain.journal import (
+    AVAILABLE,
+    BUCKETS,
+    HELD,
+    MOVES,
+    SOURCE,
+    SPENT,
+    WRITTEN_OFF,
+    Move,
+)
 from tracker.domain.verification import Verification
 from tracker.service.opened import Opened
 from tracker.store import grants, ids
@@ -60,16 +69,12 @@ class _Replay:
 
     def move(self, key: int, entry: int, kind: str, source: int, target: int, amount: int) -> None:
         self.entries += 1
-        buckets = self.buckets.setdefault(key, [0] * len(Bucket))
+        buckets = self.buckets.setdefault(key, [0] * len(BUCKETS))
         expected = self.counts.get(key, 0) + 1
         self.counts[key] = entry
         if entry != expected:
             self._say(f"journal of grant #{key}: row {expected} is missing before row {entry}")
-        try:
-            allowed = (Bucket(source), Bucket(target)) in MOVES[Kind(kind)]
-        except ValueError:
-            allowed = False
-        if not allowed or amount <= 0:
+        if Move(kind, source, target) not in MOVES or amount <= 0:
             self._say(
                 f"journal of grant #{key}, row {entry}: {kind} of {amount} from bucket {source} to "
                 f"{target} is not a movement"
@@ -77,8 +82,8 @@ class _Replay:
             return
         buckets[source] -= amount
         buckets[target] += amount
-        if source != Bucket.SOURCE and buckets[source] < 0:
-            self._say(f"journal of grant #{key}, row {entry}: {Bucket(source).name} falls below 0")
+        if source != SOURCE and buckets[source] < 0:
+            self._say(f"journal of grant #{key}, row {entry}: {BUCKETS[source]} falls below 0")
 
     def _say(self, problem: str) -> None:
         if len(self.problems) < MOST:
@@ -87,13 +92,13 @@ class _Replay:
 
 def _grants(tx: Transaction, state: _Replay) -> Iterator[str]:
     for row in grants.all_grants(tx):
-        replayed = state.buckets.pop(row.key, [0] * len(Bucket))
+        replayed = state.buckets.pop(row.key, [0] * len(BUCKETS))
         for name, kept, found in (
-            ("amount", row.amount, -replayed[Bucket.SOURCE]),
-            ("available", row.available, replayed[Bucket.AVAILABLE]),
-            ("held", row.held, replayed[Bucket.HELD]),
-            ("spent", row.spent, replayed[Bucket.SPENT]),
-            ("written off", row.written_off, replayed[Bucket.WRITTEN_OFF]),
+            ("amount", row.amount, -replayed[SOURCE]),
+            ("available", row.available, replayed[AVAILABLE]),
+            ("held", row.held, replayed[HELD]),
+            ("spent", row.spent, replayed[SPENT]),
+            ("written off", row.written_off, replayed[WRITTEN_OFF]),
             ("number of journal rows", row.entries, state.counts.get(row.key, 0)),
         ):
             if kept != found:

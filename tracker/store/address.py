@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -10,6 +11,7 @@ from tracker.errors import InvalidValue
 from tracker.text import show
 
 POSTGRESQL = ("postgresql+psycopg://", "postgresql://")
+SECRETS = ("password", "sslpassword")  # as options of an address
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +19,7 @@ class Address:
     """Where a ledger is. Exactly one of the two is set."""
 
     path: Path | None = None
-    url: str | None = None
+    url: str | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         """Write the address as it may be shown: never a password."""
@@ -25,7 +27,8 @@ class Address:
             return str(self.path)
         from sqlalchemy import make_url
 
-        return make_url(self.url or "").render_as_string(hide_password=True)
+        url = make_url(self.url or "").difference_update_query(SECRETS)
+        return url.render_as_string(hide_password=True)
 
 
 def parse_address(value: object) -> Address:
@@ -48,7 +51,7 @@ def parse_address(value: object) -> Address:
                 )
             return Address(path=Path(path).expanduser())
     if value.startswith(POSTGRESQL):
-        return Address(url=POSTGRESQL[0] + value.partition("://")[2])
+        return Address(url=POSTGRESQL[0] + _server(value.partition("://")[2]))
     if "://" in value:
         scheme = value.partition("://")[0]
         raise InvalidValue(
@@ -56,7 +59,39 @@ def parse_address(value: object) -> Address:
             "postgresql+psycopg://HOST/DATABASE",
             field="db",
         )
+    if value.startswith(("postgres:", "postgresql:", "postgresql+psycopg:", "sqlite:")):
+        raise InvalidValue(
+            f"ledger scheme {value.partition(':')[0]} needs :// after it, and a path three slashes",
+            field="db",
+        )
     return Address(path=Path(value).expanduser())
+
+
+def _server(rest: str) -> str:
+    """Check what follows the scheme of a server's address. What is wrong is not shown: a password.
+
+    A password with a special character in it is read as a host or a database, and then named in
+    messages as such.
+    """
+    place, _, options = rest.partition("?")
+    host = place.partition("/")[0]
+    port = host.rpartition("@")[2].rpartition("]")[2].partition(":")[2]
+    names = {option.partition("=")[0] for option in options.split("&")}
+    if (
+        place.count("@") > 1
+        or "@" in place.partition("/")[2]
+        or any(letter.isspace() or letter in '<>"#' for letter in rest)
+        or host.count("[") != host.count("]")
+        or re.search(r"%(?![0-9A-Fa-f]{2})", rest)
+        or not re.fullmatch("[0-9]*", port)
+        or (options and "" in names)
+    ):
+        raise InvalidValue(
+            "the ledger's address cannot be read; in user names and passwords write @ as %40, "
+            "/ as %2F, : as %3A, # as %23, % as %25 and a space as %20",
+            field="db",
+        )
+    return rest
 
 
 def default_path() -> Path:

@@ -15,7 +15,7 @@ from tracker.domain.grant import covers
 from tracker.domain.offer import Offer, Pool
 from tracker.domain.price import Price, Tier
 from tracker.errors import NoRate, NotFound
-from tracker.store.connection import Row, Transaction
+from tracker.store.connection import Retry, Row, Transaction
 from tracker.text import model_key, show
 from tracker.units import NANOS, div_half_even, rfc3339
 
@@ -133,7 +133,7 @@ class Book:
 
     def model(self, provider: str, name: str) -> Model:
         """Return a model by id or alias, whatever its case. Raises NotFound."""
-        found = self._by_name.get((provider, model_key(name)))
+        found = self._by_name.get((provider, model_key(name))) if isinstance(name, str) else None
         if found is None:
             self.provider(provider)
             raise NotFound(
@@ -154,16 +154,15 @@ class Book:
 
         Raises NotFound for a name that is none of them.
         """
-        found = self._serving.get(name)
+        found = self._serving.get(name) if isinstance(name, str) else ()
         if found is None:
             found = self._find(name)
-            if not found:
-                raise NotFound(
-                    f'no model or group is called {show(name)}; run "tracker models list"'
-                )
-            if len(self._serving) > 1000:
-                self._serving.clear()
-            self._serving[name] = found
+            if found:
+                if len(self._serving) > 1000:
+                    self._serving.clear()
+                self._serving[name] = found
+        if not found:
+            raise NotFound(f'no model or group is called {show(name)}; run "tracker models list"')
         return found
 
     def rate(self, base: str, quote: str, at: int) -> Rate | None:
@@ -240,13 +239,24 @@ class Book:
         )
 
 
+REVISION = "SELECT revision, base_currency FROM ledger WHERE key = 1"
+
+
 def current(transaction: Transaction, held: Book | None) -> Book:
     """Return the catalogue as this transaction sees it, reading it only when it has changed."""
-    row = transaction.one("SELECT revision, base_currency FROM ledger WHERE key = 1")
+    row = transaction.one(REVISION)
     assert row is not None, "a ledger has its row"
     if held is not None and held.revision == row[0]:
         return held
-    return _read(transaction, row[0], row[1])
+    try:
+        book = _read(transaction, row[0], row[1])
+    except KeyError:
+        if transaction.one(REVISION) == row:
+            raise
+        raise Retry from None
+    if transaction.locks and transaction.one(REVISION) != row:
+        raise Retry  # it changed between two of our statements: PostgreSQL's writers see that
+    return book
 
 
 def _read(transaction: Transaction, revision: int, base_currency: str) -> Book:

@@ -11,10 +11,12 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import random
 import threading
+import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from tracker.errors import LedgerDamaged, LedgerUnavailable, OutcomeUnknown, TrackerError
@@ -27,6 +29,24 @@ Params = Sequence[Any]
 Durability = Literal["full", "process"]
 
 ATTEMPTS = 50  # of a transaction that another one got in the way of
+FORK_WAIT_S = 5.0  # how long a fork waits for the transactions of other threads
+IDLE = 0  # libpq's PQTRANS_IDLE: no transaction is open
+
+# A server that is gone is noticed, and so is a client that stopped in the middle of a transaction.
+CONNECTION: dict[str, Any] = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+SESSION = "SET lock_timeout = '30s'; SET idle_in_transaction_session_timeout = '5min'"
+ASYNCHRONOUS = "; SET synchronous_commit = off"
+
+_databases: weakref.WeakSet[Database] = weakref.WeakSet()
+_inherited: list[object] = []  # connections of a parent process: never used, never closed
+_paused: list[Database] = []
+_forking = threading.Lock()
 
 
 class Retry(Exception):
@@ -90,88 +110,151 @@ class Sqlite:
         self.path = address.path
         self.durability = durability
         self._reset()
+        _databases.add(self)
 
     def _reset(self) -> None:
-        self._pid = os.getpid()
         self.turn = lite.Turn(self.path)
         self._writer: Any = None
-        self._readers: queue.LifoQueue[Any] = queue.LifoQueue()
-        self._all: list[Any] = []
+        self._writing = False
+        self._gate = threading.Lock()  # whoever passes it is counted in `_out`
+        self._idle: list[Any] = []  # readers
+        self._out: list[None] = []
+        self._paused = False
 
     def connect(self) -> Any:
         """Open one more connection."""
-        if self._pid != os.getpid():
-            self._reset()  # forked: a SQLite connection must not be carried across
-        with translated(self, "open"):
-            connection = lite.connect(self.path, self.durability)
-        self._all.append(connection)
-        return connection
+        with translated(self):
+            return lite.connect(self.path, self.durability)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Transaction]:
         """Read in one snapshot."""
-        if self._pid != os.getpid():
-            self._reset()
+        with self._gate:
+            idle, out = self._idle, self._out
+            out.append(None)
+            connection = idle.pop() if idle else None
         try:
-            connection = self._readers.get_nowait()
-        except queue.Empty:
-            connection = self.connect()
-        try:
-            with translated(self, "read"):
+            if connection is None:
+                connection = self.connect()
+            with translated(self):
                 connection.execute("BEGIN")
-                try:
-                    yield Transaction(connection, connection.execute, locks=False)
-                finally:
-                    connection.execute("ROLLBACK")
+                yield Transaction(connection, connection.execute, locks=False)
         finally:
-            self._readers.put(connection)
+            if connection is not None:
+                self._put_back(connection, idle)
+            out.pop()
+
+    def _put_back(self, connection: Any, idle: list[Any]) -> None:
+        try:
+            if connection.in_transaction:  # an error may have ended it
+                connection.execute("ROLLBACK")
+        except lite.sqlite3.Error:
+            connection.close()
+        else:
+            if idle is self._idle:
+                idle.append(connection)
+            else:  # the ledger was closed meanwhile
+                connection.close()
 
     def write(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` in a transaction that is alone from its first read, and make it durable."""
-        if self._pid != os.getpid():
-            self._reset()
+        deadline = time.monotonic() + lite.WAIT_S
         turn = self.turn
-        turn.take()
-        try:
-            connection = self._writer
-            if connection is None:
-                lite.check_file(self.path)
-                lite.check_writable(self.path)
-                connection = self._writer = self.connect()
-            execute = connection.execute
+        with turn.lock:
+            if self._writing:
+                raise LedgerUnavailable(
+                    f"{self.path} is being written by this very thread; wait until that is done"
+                )
             try:
-                execute("BEGIN IMMEDIATE")
-                result = work(Transaction(connection, execute, locks=False))
-            except BaseException as error:
-                self._roll_back(connection)
-                if isinstance(error, lite.sqlite3.Error):
-                    raise refused(self, error) from None
-                raise
-            try:
-                execute("COMMIT")
-            except BaseException as error:
-                self._roll_back(connection)
-                if isinstance(error, lite.sqlite3.Error):
-                    raise unsure(self, error) from None
-                raise
-            return result
-        finally:
-            turn.give()
+                self._writing = True
+                if self._writer is None:
+                    lite.check_file(self.path)
+                    lite.check_writable(self.path)
+                turn.come(deadline)
+                connection = self._writer
+                if connection is None:
+                    connection = self._writer = self.connect()
+                execute = connection.execute
+                try:
+                    execute("BEGIN IMMEDIATE")
+                    result = work(Transaction(connection, execute, locks=False))
+                except BaseException as error:
+                    self._roll_back(connection)
+                    if isinstance(error, lite.sqlite3.Error):
+                        raise refused(self, error) from None
+                    raise
+                try:
+                    execute("COMMIT")
+                except BaseException as error:
+                    self._roll_back(connection)
+                    if isinstance(error, lite.sqlite3.Error):
+                        lite.make_room(connection, error)
+                        raise unsure(self, error) from None
+                    raise
+                return result
+            finally:  # no call before these: Ctrl-C may strike in any
+                self._writing = False
+                if turn.file is not None:
+                    lite.flock(turn.file, lite.LOCK_UN)
 
     def _roll_back(self, connection: Any) -> None:
+        self._writer = None  # until it is known that it can be trusted
         try:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
         except lite.sqlite3.Error:
-            self._writer = None  # it can't be trusted: the next writer opens its own
             connection.close()
+        else:
+            self._writer = connection
+
+    @contextlib.contextmanager
+    def visited(self) -> Iterator[None]:
+        """Let a connection of somebody else's into the file for a block."""
+        with self._gate:
+            out = self._out
+            out.append(None)
+        try:
+            yield
+        finally:
+            out.pop()
 
     def close(self) -> None:
-        """Close every connection."""
-        if self._pid == os.getpid():
-            for connection in self._all:
-                connection.close()
-            self.turn.close()
+        """Close every connection; one in use closes when its transaction ends."""
+        with self.turn.lock:
+            idle, self._idle = self._idle, []
+            while idle:
+                idle.pop().close()
+            if not self._writing:
+                if self._writer is not None:
+                    self._writer.close()
+                    self._writer = None
+                self.turn.close()
+
+    def pause(self) -> None:
+        """Close every connection and open none until `resume`: the process is about to fork.
+
+        SQLite counts a file's locks per process: a child that opens it beside an inherited
+        connection believes that it holds locks it does not, and its log is deleted under it.
+        Waits for the transactions of other threads, but not for ever.
+        """
+        self._gate.acquire()
+        deadline = time.monotonic() + FORK_WAIT_S
+        while self._out and time.monotonic() < deadline:
+            time.sleep(0.0005)
+        if self.turn.lock.acquire(timeout=FORK_WAIT_S):
+            self.close()
+            self._paused = True
+
+    def resume(self) -> None:
+        """Open connections again."""
+        if self._paused:
+            self._paused = False
+            self.turn.lock.release()
+        self._gate.release()
+
+    def forked(self) -> None:
+        """Start afresh in a child. What another thread had in use stays as it is: not ours."""
+        _inherited.append((self._writer, self._idle))
         self._reset()
 
 
@@ -186,14 +269,12 @@ class PostgreSQL:
         self.url = address.url
         self.durability = durability
         self._reset()
+        _databases.add(self)
 
     def _reset(self) -> None:
-        self._pid = os.getpid()
         self._free: queue.LifoQueue[Any] = queue.LifoQueue()
         for _ in range(self.SIZE):
             self._free.put(None)
-        self._lock = threading.Lock()
-        self._all: list[Any] = []
 
     def connect(self) -> Any:
         """Open one more connection."""
@@ -203,43 +284,60 @@ class PostgreSQL:
             raise LedgerUnavailable(
                 'PostgreSQL needs psycopg: pip install "tracker[postgresql]"'
             ) from None
+        url = self.url.replace("postgresql+psycopg://", "postgresql://", 1)
         try:
-            connection = psycopg.connect(
-                self.url.replace("postgresql+psycopg://", "postgresql://", 1),
-                autocommit=True,
-                prepare_threshold=2,
-            )
-            if self.durability == "process":
-                connection.execute("SET synchronous_commit = off")
+            given = psycopg.conninfo.conninfo_to_dict(url)
+        except psycopg.Error:  # its text repeats the address, password and all
+            raise LedgerUnavailable(
+                "the ledger's address is not one PostgreSQL takes: percent-encode what is special "
+                "in it, and see its options for misspellings"
+            ) from None
+        settings = {name: value for name, value in CONNECTION.items() if name not in given}
+        try:
+            connection = psycopg.connect(url, autocommit=True, prepare_threshold=2, **settings)
+            try:
+                connection.execute(SESSION + (ASYNCHRONOUS if self.durability == "process" else ""))
+            except BaseException:
+                connection.close()
+                raise
         except psycopg.Error as error:
             reason = str(error).strip().partition("\n")[0]
             raise LedgerUnavailable(f"the ledger's server does not answer: {reason}") from None
-        self._all.append(connection)
         return connection
 
     @contextlib.contextmanager
     def _leased(self) -> Iterator[Any]:
-        if self._pid != os.getpid():
-            self._reset()
-        connection = self._free.get()
+        free = self._free
+        try:
+            connection = free.get(timeout=lite.WAIT_S)
+        except queue.Empty:
+            raise LedgerUnavailable(
+                f"the ledger is busy: all {self.SIZE} connections to the server were in use for "
+                f"{lite.WAIT_S:.0f} s; nothing was written, try again"
+            ) from None
         try:
             if connection is None or connection.closed:
+                connection = None
                 connection = self.connect()
             yield connection
         finally:
-            self._free.put(connection)
+            if connection is not None and (
+                free is not self._free  # the ledger was closed meanwhile
+                or connection.pgconn.transaction_status != IDLE  # Ctrl-C, or it was lost
+            ):
+                connection.close()
+            free.put(connection)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Transaction]:
         """Read in one snapshot."""
-        with self._leased() as connection, translated(self, "read"):
+        with self._leased() as connection, translated(self):
             execute = _psycopg_execute(connection)
             execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", ())
             try:
                 yield Transaction(connection, execute, locks=True)
             finally:
-                if not connection.closed:
-                    connection.execute("ROLLBACK")
+                _roll_back(connection)
 
     def write(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` in a transaction and make it durable; repeat it if another got in its way."""
@@ -251,19 +349,19 @@ class PostgreSQL:
             psycopg.errors.DeadlockDetected,
             psycopg.errors.UniqueViolation,
         )
-        for _ in range(ATTEMPTS):
+        for attempt in range(ATTEMPTS):
+            if attempt > 2:  # let the others get out of the way
+                time.sleep(random.random() * 0.002 * min(attempt, 20))
             with self._leased() as connection:
                 execute = _psycopg_execute(connection)
                 try:
                     execute("BEGIN", ())
                     result = work(Transaction(connection, execute, locks=True))
                 except again:
-                    connection.execute("ROLLBACK")
+                    _roll_back(connection)
                     continue
                 except BaseException as error:
-                    if not connection.closed:
-                        with contextlib.suppress(psycopg.Error):
-                            connection.execute("ROLLBACK")
+                    _roll_back(connection)
                     if isinstance(error, psycopg.Error):
                         raise refused(self, error) from None
                     raise
@@ -278,19 +376,72 @@ class PostgreSQL:
         )
 
     def close(self) -> None:
-        """Close every connection."""
-        if self._pid == os.getpid():
-            for connection in self._all:
-                connection.close()
+        """Close every connection; one in use closes when its transaction ends."""
+        free = self._free
+        self._reset()
+        with contextlib.suppress(queue.Empty):
+            while True:
+                connection = free.get_nowait()
+                if connection is not None:
+                    connection.close()
+
+    def pause(self) -> None:
+        """Do nothing: connections to a server may be open while the process forks."""
+
+    def resume(self) -> None:
+        """Do nothing: see `pause`."""
+
+    def forked(self) -> None:
+        """Start afresh in a child. The parent's connections are not ours to use or close."""
+        _inherited.append(self._free)
         self._reset()
 
 
 Database = Sqlite | PostgreSQL
 
 
+def _before_fork() -> None:
+    _forking.acquire()
+    for one in list(_databases):
+        _paused.append(one)
+        one.pause()
+
+
+def _after_fork_in_parent() -> None:
+    while _paused:
+        _paused.pop().resume()
+    _forking.release()
+
+
+def _after_fork_in_child() -> None:
+    global _forking
+    _forking = threading.Lock()
+    lite.start_afresh()
+    _paused.clear()
+    for one in list(_databases):
+        one.forked()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=_after_fork_in_parent,
+        after_in_child=_after_fork_in_child,
+    )
+
+
 def database(address: Address, durability: Durability) -> Database:
     """Return the database an address names. Nothing is opened yet."""
     return Sqlite(address, durability) if address.path else PostgreSQL(address, durability)
+
+
+def _roll_back(connection: Any) -> None:
+    """End a transaction without a trace. A connection that cannot is closed: the server ends it."""
+    try:
+        if not connection.closed:
+            connection.execute("ROLLBACK")
+    except Exception:
+        connection.close()
 
 
 def _psycopg_execute(connection: Any) -> Callable[..., Any]:
@@ -303,7 +454,7 @@ def _psycopg_execute(connection: Any) -> Callable[..., Any]:
 
 
 @contextlib.contextmanager
-def translated(database: Database, doing: str) -> Iterator[None]:
+def translated(database: Database) -> Iterator[None]:
     """Turn a driver's errors into ours: certain ones, as nothing is being committed."""
     try:
         yield
@@ -317,35 +468,83 @@ def translated(database: Database, doing: str) -> Iterator[None]:
 
 def refused(database: Database, error: Exception) -> TrackerError:
     """Name what a failed statement means. It had no effect: the transaction was rolled back."""
-    name = getattr(error, "sqlite_errorname", "") or type(error).__name__
-    where = database.path if isinstance(database, Sqlite) else "the server"
-    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return lite.busy(database.path if isinstance(database, Sqlite) else Path("ledger"))
-    if name.startswith("SQLITE_FULL") or name == "DiskFull":
+    if isinstance(database, PostgreSQL):
+        return _refused_by_server(error)
+    name = getattr(error, "sqlite_errorname", "")
+    path = database.path
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")):
+        return lite.busy(path)
+    if name in ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE"):
         return LedgerUnavailable(
-            f"disk full: {where} cannot grow; nothing was written, free some space and repeat"
+            f"disk full: {path} cannot grow; nothing was written, free some space and repeat"
         )
     if name.startswith("SQLITE_READONLY"):
-        return LedgerUnavailable(f"{where} is read-only; it needs write permission")
-    if name.startswith("SQLITE_CANTOPEN"):
         return LedgerUnavailable(
-            f"{where} cannot be opened: the file or its folder lacks a permission"
+            f"{path} is read-only; it and its folder need write permission; nothing was written"
+        )
+    if name.startswith(("SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")):
+        return LedgerUnavailable(
+            f"{path} cannot be opened: it, or a file beside it, or their folder lacks a permission"
         )
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-        return LedgerDamaged(
-            f"{where} is damaged ({error}); it was left as it is, restore a backup"
-        )
+        return LedgerDamaged(f"{path} is damaged ({error}); it was left as it is, restore a backup")
+    if str(error).startswith(("no such table", "no such column")):
+        return LedgerDamaged(f"{path} lacks a part of its schema; restore a backup")
     if name.startswith("SQLITE_IOERR"):
-        return LedgerUnavailable(f"{where}: input/output error; nothing was written")
-    if name in ("OperationalError", "AdminShutdown", "InterfaceError", "CrashShutdown"):
-        return LedgerUnavailable(f"the connection to {where} was lost; nothing was written")
+        return LedgerUnavailable(f"{path}: input/output error; nothing was written, check the disk")
+    if "closed database" in str(error):
+        return LedgerUnavailable(f"{path} was closed while it was in use; nothing was written")
+    raise error  # a defect of ours: let it be seen
+
+
+# What the server's codes begin with, from the longest on (postgresql.org/docs, appendix A).
+SERVER = {
+    "53100": "disk full: the ledger's server cannot write; nothing was written, free some space",
+    "55P03": "the ledger is busy: another writer has kept what is needed locked for 30 s; "
+    "nothing was written, try again",
+    "57014": "the ledger's server gave the statement up; nothing was written, try again",
+    "42501": "the user of the ledger's address lacks a permission on its tables; nothing was "
+    "written",
+    "25006": "the ledger's server takes no writes now; nothing was written, name its primary",
+    "08": "the connection to the ledger's server was lost; nothing was written, try again",
+    "25P": "the ledger's server gave the transaction up: it stood still; nothing was written",
+    "40": "the ledger is busy: another transaction got in the way; nothing was written, try again",
+    "53": "the ledger's server is short of resources; nothing was written, try again",
+    "57P": "the connection to the ledger's server was lost; nothing was written, try again",
+    "58": "the ledger's server had an input/output error; nothing was written",
+}
+SERVER_DAMAGED = {
+    "XX": "the ledger's server reports damaged data; nothing was written, restore a backup",
+    "42P01": "the ledger's server lacks a table of the ledger's schema; nothing was written",
+    "42703": "the ledger's server lacks a column of the ledger's schema; nothing was written",
+}
+
+
+def _refused_by_server(error: Exception) -> TrackerError:
+    state = getattr(error, "sqlstate", None)
+    for known, kind in ((SERVER, LedgerUnavailable), (SERVER_DAMAGED, LedgerDamaged)):
+        for start, message in known.items():
+            if state is not None and state.startswith(start):
+                return kind(message)
+    if state is None and type(error).__name__ in ("OperationalError", "InterfaceError"):
+        return LedgerUnavailable(SERVER["08"])
     raise error  # a defect of ours: let it be seen
 
 
 def unsure(database: Database, error: Exception) -> TrackerError:
     """Name a commit that failed: it may or may not have happened."""
-    name = getattr(error, "sqlite_errorname", "") or type(error).__name__
-    why = "disk full" if name.startswith("SQLITE_FULL") else "the commit was cut short"
+    name = getattr(error, "sqlite_errorname", "")
+    if name.startswith("SQLITE_BUSY"):
+        return refused(database, error)  # readers did not let go: it was rolled back
+    full = name == "SQLITE_FULL" or getattr(error, "sqlstate", None) == "53100"
+    if isinstance(database, Sqlite):
+        why = f"disk full: {database.path} cannot grow"
+        if not full:
+            why = f"the commit to {database.path} was cut short ({error}), check the disk"
+    else:
+        why = "the ledger's server did not confirm the commit"
+        if full:
+            why = "disk full: the ledger's server cannot write"
     return OutcomeUnknown(
-        f"{why}: it is not known whether this was written; repeat it with the same request id"
+        f"{why}; it is not known whether this was written: repeat it with the same request id"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import groupby
 
 from tracker.domain.burndown import Credit
@@ -22,18 +22,31 @@ ACTIVE = (
 )
 
 
-def active(transaction: Transaction, book: Book, offer: Offer, at: int) -> Iterator[Credit]:
+def active(
+    transaction: Transaction,
+    book: Book,
+    offer: Offer,
+    at: int,
+    lapsed: Mapping[int, int] | None = None,
+) -> Iterator[Credit]:
     """Yield the credit that covers an offer at `at`, in burn-down order.
 
     A window of a recurring grant that has not been drawn on yet has no row; its credit carries the
     negative key of its series.
+    lapsed: for a reader, who cannot end reservations past their time: what they hold, per grant.
     """
     pools = offer.pools
+    if lapsed:
+        return iter(
+            sorted(
+                credit
+                for pool in pools
+                for credit in _with_lapsed(transaction, book, pool, at, lapsed)
+            )
+        )
     if len(pools) == 1:
-        yield from _of_pool(transaction, book, pools[0], at)
-        return
-    for _, level in groupby(pools, key=lambda pool: pool.priority):
-        yield from heapq.merge(*(_of_pool(transaction, book, pool, at) for pool in level))
+        return _of_pool(transaction, book, pools[0], at)
+    return _merged(transaction, book, pools, at)
 
 
 def window_of(series: Series, at: int) -> tuple[str, int, int] | None:
@@ -50,14 +63,42 @@ def window_of(series: Series, at: int) -> tuple[str, int, int] | None:
     )
 
 
+def _merged(
+    transaction: Transaction, book: Book, pools: tuple[Pool, ...], at: int
+) -> Iterator[Credit]:
+    for _, level in groupby(pools, key=lambda pool: pool.priority):
+        yield from heapq.merge(*(_of_pool(transaction, book, pool, at) for pool in level))
+
+
 def _of_pool(transaction: Transaction, book: Book, pool: Pool, at: int) -> Iterator[Credit]:
-    _, priority, breadth, unit, _, series = pool
+    key, priority, breadth, unit, _, series = pool
     if series:
-        return iter(sorted(_with_windows(transaction, book, pool, at)))
-    return (
-        Credit(priority, row[0], breadth, row[1], row[2], row[3], unit, row[4], row[5])
-        for row in transaction.stream(ACTIVE, (pool.key, at, at))
+        yield from sorted(_with_windows(transaction, book, pool, at))
+        return
+    for row in transaction.stream(ACTIVE, (key, at, at)):
+        expires_at, starts_at, id, grant_key, available, entries = row
+        yield Credit(
+            priority, expires_at, breadth, starts_at, id, grant_key, unit, available, entries
+        )
+
+
+def _with_lapsed(
+    transaction: Transaction, book: Book, pool: Pool, at: int, lapsed: Mapping[int, int]
+) -> Iterator[Credit]:
+    yield from (
+        credit for credit in _with_windows(transaction, book, pool, at) if credit.key not in lapsed
     )
+    for row in transaction.rows(
+        "SELECT expires_at, starts_at, id, key, available, entries FROM grants "
+        "WHERE pool_key = ? AND expires_at > ? AND starts_at <= ? AND voided_at IS NULL "
+        f"AND key IN ({', '.join('?' * len(lapsed))})",
+        (pool.key, at, at, *lapsed),
+    ):
+        expires_at, starts_at, id, key, available, entries = row
+        yield Credit(
+            pool.priority, expires_at, pool.breadth, starts_at, id, key, pool.unit,
+            available + lapsed[key], entries,
+        )  # fmt: skip
 
 
 def _with_windows(transaction: Transaction, book: Book, pool: Pool, at: int) -> Iterator[Credit]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tracker.domain.journal import Bucket
+from tracker.domain.journal import BUCKETS
 from tracker.store.connection import Row, Transaction
 
 COLUMNS = (
@@ -70,7 +70,7 @@ def buckets_at(transaction: Transaction, at: int) -> dict[int, list[int]]:
     for key, source, target, amount in rows:
         buckets = found.get(key)
         if buckets is None:
-            buckets = found[key] = [0] * len(Bucket)
+            buckets = found[key] = [0] * len(BUCKETS)
         buckets[source] -= amount
         buckets[target] += amount
     return found
@@ -79,15 +79,14 @@ def buckets_at(transaction: Transaction, at: int) -> dict[int, list[int]]:
 def lapsed_at(transaction: Transaction, at: int) -> dict[int, int]:
     """Return, per grant, what reservations that had lapsed by `at` still held in the journal then.
 
-    They are those no writer has swept yet: past their time, and not closed by then.
+    They are those no writer has swept yet: of the others the journal itself says when they ended.
     """
     found: dict[int, int] = {}
     for key, amount in transaction.rows(
         "SELECT j.grant_key, j.amount FROM reservations r "
-        "JOIN journal j ON j.call_id = r.id AND j.kind = 'hold' "
-        "WHERE r.expires_at <= ? AND j.occurred_at <= ? "
-        "AND (r.closed_at IS NULL OR r.closed_at > ?)",
-        (at, at, at),
+        "CROSS JOIN journal j WHERE r.state = 'held' AND r.expires_at <= ? "
+        "AND j.call_id = r.id AND j.kind = 'hold' AND j.occurred_at <= ?",
+        (at, at),
     ):
         found[key] = found.get(key, 0) + amount
     return found

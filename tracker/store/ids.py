@@ -6,6 +6,7 @@ tables grow at their end, and are written as thirteen letters and digits (Crockf
 
 from __future__ import annotations
 
+import os
 import secrets
 import threading
 import time
@@ -16,10 +17,22 @@ from tracker.text import show
 EPOCH_MICROS = 1_704_067_200_000_000  # 2024-01-01T00:00:00Z
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 LENGTH = 13
-_VALUE = {letter: value for value, letter in enumerate(ALPHABET)}
+_PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
+_DIGITS = str.maketrans(ALPHABET, "0123456789abcdefghijklmnopqrstuv")  # those int() reads
 
 _lock = threading.Lock()
 _last = 0
+
+
+def _start() -> None:
+    """Start afresh in a child process: two that go on from one number would meet."""
+    global _lock, _last
+    _lock = threading.Lock()
+    _last = 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start)
 
 
 def new() -> int:
@@ -39,23 +52,24 @@ def new_many(count: int) -> int:
 
 def to_text(value: int) -> str:
     """Write an id the way people and programs see it."""
-    letters = []
-    for _ in range(LENGTH):
-        letters.append(ALPHABET[value & 31])
-        value >>= 5
-    return "".join(reversed(letters))
+    pairs = _PAIRS
+    return (
+        ALPHABET[value >> 60]
+        + pairs[value >> 50 & 1023]
+        + pairs[value >> 40 & 1023]
+        + pairs[value >> 30 & 1023]
+        + pairs[value >> 20 & 1023]
+        + pairs[value >> 10 & 1023]
+        + pairs[value & 1023]
+    )
 
 
 def from_text(text: object, what: str) -> int:
     """Read an id. Raises NotFound for anything that cannot be one: there is nothing it names."""
-    value = 0
-    if isinstance(text, str) and len(text) == LENGTH:
-        for letter in text.lower():
-            digit = _VALUE.get(letter)
-            if digit is None:
-                break
-            value = value << 5 | digit
-        else:
+    if isinstance(text, str) and len(text) == LENGTH and text.isascii() and text.isalnum():
+        lowered = text.lower()
+        if not set(lowered) - set(ALPHABET):
+            value = int(lowered.translate(_DIGITS), 32)
             if value < 1 << 63:
                 return value
     raise NotFound(f"{what} {show(text)} is not in the ledger")

@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tracker.domain.burndown import Credit
-from tracker.domain.journal import MOVES, Bucket, Kind, Movement
+from tracker.domain.journal import GRANT, Move, Movement
 from tracker.store import ids
 from tracker.store.book import Book
 from tracker.store.connection import Retry, Transaction
 
+ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 INSERT = (
     "INSERT INTO journal (grant_key, entry, kind, source, target, amount, tokens, call_id, "
-    "occurred_at, recorded_at, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    f"occurred_at, recorded_at, reason) VALUES {ROW}"
 )
+INSERT_TWO = f"{INSERT}, {ROW}"  # what is spent of a hold, and what is given back
 MOVE = (
     "UPDATE grants SET amount = amount + ?, available = available + ?, held = held + ?, "
     "spent = spent + ?, written_off = written_off + ?, entries = ? WHERE key = ? AND entries = ?"
 )
-GRANT = (
+INSERT_GRANT = (
     "INSERT INTO grants (key, id, pool_key, series_key, amount, available, held, spent, "
     "written_off, entries, starts_at, expires_at, ends_known, voided_at, when_used_up, template, "
     "source, note, recorded_at) VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0, 1, ?, ?, ?, NULL, ?, ?, ?, ?, ?)"
@@ -34,19 +36,20 @@ def append(
     somebody else: on PostgreSQL the transaction is then repeated; on SQLite that cannot be.
     """
     changes: dict[int, list[int]] = {}
-    for moved in movements:
-        key, kind, source, target, amount, tokens, call_id, at, reason = moved
-        assert (source, target) in MOVES[kind], moved
+    rows = []
+    for key, (kind, source, target), amount, tokens, call_id, at, reason in movements:
         change = changes.get(key)
         if change is None:
             change = changes[key] = [0, 0, 0, 0, 0, entries[key]]
         change[source] -= amount
         change[target] += amount
-        change[5] += 1
-        transaction.run(
-            INSERT,
-            (key, change[5], kind.value, source, target, amount, tokens, call_id, at, now, reason),
-        )
+        change[5] = entry = change[5] + 1
+        rows.append((key, entry, kind, source, target, amount, tokens, call_id, at, now, reason))
+    if len(rows) == 2:
+        transaction.run(INSERT_TWO, rows[0] + rows[1])
+    else:
+        for row in rows:
+            transaction.run(INSERT, row)
     for key in sorted(changes):
         source_change, available, held, spent, written_off, entry = changes[key]
         if not transaction.run(
@@ -71,7 +74,7 @@ def take(
     transaction: Transaction,
     book: Book,
     wanted: Sequence[tuple[Credit, int, int]],
-    kind: Kind,
+    move: Move,
     call_id: int,
     at: int,
     now: int,
@@ -94,11 +97,10 @@ def take(
         entries = {
             keys[credit.id]: credit.entries if credit.key > 0 else 1 for credit, _, _ in wanted
         }
-    target = Bucket.HELD if kind is Kind.HOLD else Bucket.SPENT
     append(
         transaction,
         [
-            Movement(keys[credit.id], kind, Bucket.AVAILABLE, target, amount, tokens, call_id, at)
+            Movement(keys[credit.id], move, amount, tokens, call_id, at)
             for credit, amount, tokens in wanted
         ],
         entries,
@@ -145,7 +147,7 @@ def add_grant(
     """Record a grant with its first journal row and return its key."""
     key = ids.new()
     transaction.run(
-        GRANT,
+        INSERT_GRANT,
         (
             key,
             id,
@@ -168,9 +170,7 @@ def add_grant(
         (
             key,
             1,
-            Kind.GRANT.value,
-            Bucket.SOURCE,
-            Bucket.AVAILABLE,
+            *GRANT,
             amount,
             amount,
             None,

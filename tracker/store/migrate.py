@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from tracker.errors import LedgerDamaged, LedgerUnavailable, SchemaMismatch
 from tracker.store import sqlite as lite
-from tracker.store.connection import Database, Sqlite
+from tracker.store.connection import Database, Sqlite, translated, unsure
 
 if TYPE_CHECKING:
     from alembic.config import Config
     from sqlalchemy import Connection
 
 HEAD = "0001"  # the newest revision in `migrations/`, so that opening a ledger needs no Alembic
+
+_alembic = threading.Lock()  # what a revision changes is a global of Alembic's
 
 
 def ensure(database: Database, *, create: bool) -> None:
@@ -26,10 +29,8 @@ def ensure(database: Database, *, create: bool) -> None:
     Raises LedgerUnavailable where there is none and `create` is False, SchemaMismatch where it was
     written by a newer tracker.
     """
-    if isinstance(database, Sqlite) and not database.path.exists():
-        if not create:
-            lite.check_file(database.path)
-        lite.new_file(database.path, _fill)
+    if isinstance(database, Sqlite):
+        _ensure_file(database.path, create=create)
     found = revision(database)
     if found == HEAD:
         return
@@ -43,6 +44,17 @@ def ensure(database: Database, *, create: bool) -> None:
     if found is None and not create:
         raise LedgerUnavailable('there is no ledger in this database; run "tracker init"')
     upgrade(database)
+
+
+def _ensure_file(path: Path, *, create: bool) -> None:
+    try:
+        path.lstat()  # a link that leads nowhere is somebody's: leave it
+    except FileNotFoundError:
+        if not create:
+            lite.check_file(path)
+        lite.new_file(path, _fill)
+    except OSError as error:
+        raise LedgerUnavailable(f"{path} cannot be read: {error.strerror}") from None
 
 
 def revision(database: Database) -> str | None:
@@ -95,27 +107,39 @@ def exclusive(database: Database) -> Iterator[Connection]:
     with engine(database) as opened, opened.connect() as connection:
         if isinstance(database, Sqlite):
             with database.turn.held():
-                yield from _sqlite_alone(connection)
+                yield from _sqlite_alone(database, connection)
             return
-        with connection.begin():
+        with _committed(database, connection):
             connection.exec_driver_sql(
                 "SELECT pg_advisory_xact_lock(hashtext('tracker' || current_schema()))"
             )
             yield connection
 
 
-def _sqlite_alone(connection: Connection) -> Iterator[Connection]:
+def _sqlite_alone(database: Database, connection: Connection) -> Iterator[Connection]:
     """Rebuilding a table with foreign keys on would empty the tables that refer to it."""
     driver: Any = connection.connection.dbapi_connection
     driver.execute("PRAGMA foreign_keys = OFF")
-    try:
-        with connection.begin():
-            yield connection
-            broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
-            if broken:
-                raise LedgerDamaged(f"{len(broken)} rows refer to rows that are not there")
-    finally:
-        driver.execute("PRAGMA foreign_keys = ON")
+    with _committed(database, connection):
+        yield connection
+        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+        if broken:
+            raise LedgerDamaged(f"{len(broken)} rows refer to rows that are not there")
+
+
+@contextlib.contextmanager
+def _committed(database: Database, connection: Connection) -> Iterator[None]:
+    """Commit a block, or leave no trace of it."""
+    from sqlalchemy.exc import DBAPIError
+
+    with connection.begin() as transaction:
+        yield
+        try:
+            transaction.commit()
+        except DBAPIError as error:
+            if isinstance(error.orig, Exception):
+                raise unsure(database, error.orig) from None
+            raise
 
 
 def _fill(path: Path) -> None:
@@ -123,16 +147,13 @@ def _fill(path: Path) -> None:
     from tracker.store.address import Address
 
     database = Sqlite(Address(path=path), "full")
-    driver = lite.open_file(path, "full")
-    driver.execute(f"PRAGMA application_id = {lite.APPLICATION_ID}")
-    driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    driver.close()
-    upgrade(database)
-    database.close()
-    driver = lite.open_file(path, "full")
-    driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    driver.close()
-    path.with_name(path.name + "-queue").unlink(missing_ok=True)
+    with translated(database), contextlib.closing(lite.open_file(path, "full")) as driver:
+        driver.execute(f"PRAGMA application_id = {lite.APPLICATION_ID}")
+        driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with contextlib.closing(database):
+        upgrade(database)
+    with translated(database), contextlib.closing(lite.open_file(path, "full")) as driver:
+        driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _run(connection: Connection, target: str) -> None:
@@ -141,7 +162,8 @@ def _run(connection: Connection, target: str) -> None:
 
     settings = config()
     settings.attributes["connection"] = connection
-    command.upgrade(settings, target)
+    with _alembic:
+        command.upgrade(settings, target)
     if inspect(connection).has_table("ledger"):
         connection.exec_driver_sql(
             "INSERT INTO ledger (key, id, base_currency, revision, created_at) "

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tracker.domain.burndown import BurnDown, Credit, Draw, Need, spend
+from tracker.domain.burndown import Credit, Need, spend
 from tracker.domain.grant import TOKENS
-from tracker.domain.journal import Bucket, Kind
+from tracker.domain.journal import DRAW
 from tracker.domain.offer import Offer, Pool
 from tracker.store import journal
 from tracker.store.book import Book
@@ -26,37 +26,38 @@ class Purse:
         self._transaction = transaction
         self._book = book
         self._credit: dict[int, list[Credit]] = {}  # by pool
-        self._ordered: dict[tuple[int, int], list[Credit]] = {}  # by account and model
+        self._ordered: dict[int, dict[int, list[Credit]]] = {}  # by account and model
         self._left: dict[str, int] = {}
         self._drawn: list[tuple[Credit, int, int, int, int]] = []
         self._windows: set[str] = set()
 
-    def spend(self, offer: Offer, need: Need, at: int) -> BurnDown:
-        """Pay a call from what is left of the credit that was active at its time."""
-        left = self._left
+    def pay(self, offer: Offer, need: Need, at: int, call_id: int) -> tuple[int, int | None]:
+        """Pay a call from what is left of the credit that was active at its time.
+
+        Returns its overage and cash, as `BurnDown` has them. Where the cash is not known (None),
+        nothing is drawn.
+        """
         for pool in offer.pools:
             if pool.series:
                 self._open_windows(pool, at)
-        key = (offer.account_key, offer.model_key)
-        ordered = self._ordered.get(key)
+        left, tokens = self._left, need.tokens
+        ordered = self._ordered.get(offer.account_key, {}).get(offer.model_key)
         if ordered is None:
-            ordered = self._ordered[key] = sorted(
-                credit for pool in offer.pools for credit in self._of_pool(pool)
-            )
-        tokens = need.tokens
-        for credit in ordered:
+            ordered = self._order(offer)
+        for credit in ordered:  # nearly always the first with something left covers the call
             available = left[credit.id]
             if available and credit.starts_at <= at < credit.expires_at:
                 if credit.unit == TOKENS and available >= tokens > 0:
-                    return BurnDown((Draw(credit, tokens, tokens),), 0, 0)
+                    left[credit.id] = available - tokens
+                    self._drawn.append((credit, tokens, tokens, call_id, at))
+                    return 0, 0
                 break
-        return spend(self._active(ordered, at), need)
-
-    def draw(self, burn: BurnDown, call_id: int, at: int) -> None:
-        """Take what a call was paid with."""
-        for credit, amount, tokens in burn.draws:
-            self._left[credit.id] -= amount
-            self._drawn.append((credit, amount, tokens, call_id, at))
+        burn = spend(self._active(ordered, at), need)
+        if burn.cash_nano is not None:
+            for credit, amount, covered in burn.draws:
+                left[credit.id] -= amount
+                self._drawn.append((credit, amount, covered, call_id, at))
+        return burn.overage_tokens, burn.cash_nano
 
     def close(self, now: int) -> None:
         """Write every draw to the journal and every grant's buckets once."""
@@ -73,23 +74,24 @@ class Purse:
             keys[credit.id] = key
             entries[key] = credit.entries if credit.key > 0 else 1
         spent = dict.fromkeys(entries, 0)
-        if self._transaction.locks:
-            for key, state in journal.lock(self._transaction, sorted(entries)).items():
-                if state[1] != entries[key]:
-                    raise Retry
         before = dict(entries)
         rows = []
-        draw, available, gone = Kind.DRAW.value, int(Bucket.AVAILABLE), int(Bucket.SPENT)
+        kind, source, target = DRAW
         for credit, amount, tokens, call_id, at in self._drawn:
             key = keys[credit.id]
             entries[key] = entry = entries[key] + 1
             spent[key] += amount
-            rows.append((key, entry, draw, available, gone, amount, tokens, call_id, at, now, None))
+            rows.append((key, entry, kind, source, target, amount, tokens, call_id, at, now, None))
         self._transaction.many(journal.INSERT, rows)
         for key in sorted(spent):
             change = (0, -spent[key], 0, spent[key], 0, entries[key], key, before[key])
             if not self._transaction.run(journal.MOVE, change):
                 raise Retry
+
+    def _order(self, offer: Offer) -> list[Credit]:
+        ordered = sorted(credit for pool in offer.pools for credit in self._of_pool(pool))
+        self._ordered.setdefault(offer.account_key, {})[offer.model_key] = ordered
+        return ordered
 
     def _active(self, ordered: list[Credit], at: int) -> Iterator[Credit]:
         for credit in ordered:
@@ -112,7 +114,9 @@ class Purse:
                     row[4],
                     row[5],
                 )
-                for row in self._transaction.rows(ALL, (pool.key,))
+                for row in self._transaction.rows(
+                    ALL + (" FOR UPDATE" if self._transaction.locks else ""), (pool.key,)
+                )
             ]
             self._left.update((credit.id, credit.available) for credit in found)
         return found

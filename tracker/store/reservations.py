@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from tracker.domain.burndown import Credit
-from tracker.domain.journal import Bucket, Kind, Movement
+from tracker.domain.journal import EXPIRE, EXPIRE_VOIDED, Move, Movement
 from tracker.domain.reservation import NEXT, State
-from tracker.store import ids
 from tracker.store.connection import Row, Transaction
 from tracker.store.journal import append, lock
 
@@ -26,6 +24,15 @@ HOLDS = (
     "SELECT p.priority, g.expires_at, p.breadth, g.starts_at, g.id, g.key, p.unit, j.amount, "
     "g.entries, g.voided_at, j.tokens FROM journal j JOIN grants g ON g.key = j.grant_key "
     "JOIN pools p ON p.key = g.pool_key WHERE j.call_id = ? AND j.kind = 'hold'"
+)
+FIND_WITH_HOLDS = (
+    "SELECT r.id, r.state, r.account_key, r.model_key, r.at, r.expires_at, r.lapses_at, "
+    "r.input_tokens, r.max_output_tokens, r.request_id, r.project, r.user_id, r.tags, "
+    "p.priority, g.expires_at, p.breadth, g.starts_at, g.id, g.key, p.unit, j.amount, "
+    "g.entries, g.voided_at, j.tokens FROM reservations r "
+    "LEFT JOIN journal j ON j.call_id = r.id AND j.kind = 'hold' "
+    "LEFT JOIN grants g ON g.key = j.grant_key LEFT JOIN pools p ON p.key = g.pool_key "
+    "WHERE r.id = ?"
 )
 LAPSED = (
     "SELECT id, expires_at FROM reservations WHERE state = 'held' "
@@ -66,6 +73,18 @@ def find(transaction: Transaction, id: int) -> Held | None:
     return None if row is None else _held(row)
 
 
+def find_with_holds(transaction: Transaction, id: int) -> tuple[Held | None, list[Hold]]:
+    """Return a reservation, locked until the transaction ends, and its holds in burn-down order."""
+    rows = transaction.rows(
+        FIND_WITH_HOLDS + (" FOR UPDATE OF r" if transaction.locks else ""), (id,)
+    )
+    if not rows:
+        return None, []
+    kept = [_hold(row[13:]) for row in rows if row[18] is not None]
+    kept.sort()
+    return _held(rows[0][:13]), kept
+
+
 def holds(transaction: Transaction, id: int) -> list[Hold]:
     """Return what a reservation holds or held, in burn-down order."""
     return sorted(
@@ -84,11 +103,14 @@ def close(transaction: Transaction, held: Held, event: str, at: int) -> State:
 def give_back(
     transaction: Transaction,
     held: Held,
-    kind: Kind,
+    moves: tuple[Move, Move],
     at: int,
     now: int,
 ) -> None:
-    """Give back all a reservation holds: to its grants, or to nobody where a grant was voided."""
+    """Give back all a reservation holds.
+
+    moves: what happens to the hold of a grant, and of one that was voided.
+    """
     kept = holds(transaction, held.id)
     if not kept:
         return
@@ -104,9 +126,7 @@ def give_back(
         [
             Movement(
                 hold.credit.key,
-                kind,
-                Bucket.HELD,
-                Bucket.WRITTEN_OFF if voided[hold.credit.key] else Bucket.AVAILABLE,
+                moves[voided[hold.credit.key]],
                 hold.credit.available,
                 hold.tokens,
                 held.id,
@@ -125,14 +145,15 @@ def sweep(transaction: Transaction, at: int, now: int) -> None:
     A reservation made about the past (`at` long before `now`) lives on its own time: it ends for
     those who speak of its future, and when its time to live has passed since it was recorded.
     """
+    at = min(at, now)  # a caller whose clock is ahead ends nobody's reservation early
     if at == now and transaction.one(EXPIRED, (at,)) is None:
         return
     while True:
-        lapsed = transaction.rows(LAPSED, (at, now if at < now else at))
+        lapsed = transaction.rows(LAPSED, (at, now))
         for id, expires_at in lapsed:
             held = find(transaction, id)
             if held is not None and held.state is State.HELD:
-                give_back(transaction, held, Kind.EXPIRE, expires_at, now)
+                give_back(transaction, held, (EXPIRE, EXPIRE_VOIDED), expires_at, now)
                 close(transaction, held, "expire", expires_at)
         if len(lapsed) < 500:
             return
@@ -164,7 +185,7 @@ def insert(
             model_key,
             at,
             at + ttl_micros,
-            now + ttl_micros,
+            max(at, now) + ttl_micros,
             input_tokens,
             max_output_tokens,
             policy,
@@ -177,16 +198,18 @@ def insert(
     )
 
 
-def open_holds(transaction: Transaction, at: int) -> dict[int, int]:
+def open_holds(transaction: Transaction, at: int, now: int) -> dict[int, int]:
     """Return, per grant, what reservations past their time at `at` still seem to hold.
 
-    Those rows are the ones no writer has swept yet; what they hold is available.
+    Those are the ones `sweep` would end, and no writer has yet; what they hold is available.
     """
     found: dict[int, int] = {}
     for grant_key, amount in transaction.rows(
-        "SELECT j.grant_key, j.amount FROM reservations r JOIN journal j "
-        "ON j.call_id = r.id AND j.kind = 'hold' WHERE r.state = 'held' AND r.expires_at <= ?",
-        (at,),
+        # CROSS JOIN: left to choose, SQLite reads the whole journal to look for reservations
+        "SELECT j.grant_key, j.amount FROM reservations r CROSS JOIN journal j "
+        "WHERE r.state = 'held' AND (r.expires_at <= ? OR r.lapses_at <= ?) "
+        "AND j.call_id = r.id AND j.kind = 'hold'",
+        (at, now),
     ):
         found[grant_key] = found.get(grant_key, 0) + amount
     return found
@@ -206,15 +229,9 @@ def remembered(transaction: Transaction, request_id: str) -> tuple[str, str] | N
     return None if row is None else (row[0], row[1])
 
 
+def _hold(row: Row) -> Hold:
+    return Hold(Credit(*row[:9]), row[9] is not None, row[10])
+
+
 def _held(row: Row) -> Held:
     return Held(row[0], State(row[1]), *row[2:])
-
-
-def text_of(holds: Sequence[Hold]) -> tuple[tuple[str, int], ...]:
-    """Write holds as (grant id, amount)."""
-    return tuple((hold.credit.id, hold.credit.available) for hold in holds)
-
-
-def new_id() -> int:
-    """Return the id of a new call."""
-    return ids.new()

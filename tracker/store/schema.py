@@ -10,9 +10,6 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-HEAD = "0001"  # the revision that builds these tables; opening a ledger compares it
-APPLICATION_ID = 0x74726B72  # "trkr", in the header of every SQLite ledger
-
 metadata = sa.MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -244,13 +241,12 @@ reservations = _table(
     _text("tags", null=True),
     _int("recorded_at"),
 )
-for _column in (reservations.c.expires_at, reservations.c.lapses_at):
-    sa.Index(
-        f"ix_reservations_open_{_column.name}",
-        _column,
-        sqlite_where=sa.text("state = 'held'"),
-        postgresql_where=sa.text("state = 'held'"),
-    )
+sa.Index(
+    "ix_reservations_open",
+    reservations.c.expires_at,
+    sqlite_where=sa.text("state = 'held'"),
+    postgresql_where=sa.text("state = 'held'"),
+)
 
 # The first answer to a request, for when it is repeated.
 requests = _table(
@@ -292,7 +288,6 @@ sa.Index(
     sqlite_where=sa.text("request_id IS NOT NULL"),
     postgresql_where=sa.text("request_id IS NOT NULL"),
 )
-sa.Index("ix_usage_at", usage.c.at)
 
 # Hourly sums of usage, kept in the transaction that records it. Empty text stands for none, so
 # that rows can be found by key. `unpriced` counts calls whose list cost is unknown.
