@@ -33,7 +33,7 @@ from tracker.units import to_datetime, to_micros
 SECOND = 1_000_000
 NANO_PER_TOKEN = {"acme-chat": 8_000, "acme-lite": 2_000}
 
-tokens = st.one_of(st.integers(1, 9), st.integers(1, 150))
+tokens = st.one_of(st.integers(1, 9), st.integers(1, 150), st.just(60))
 seconds = st.integers(0, 90)
 which = st.integers(0, 1_000)  # one of those there are, counted around
 models = st.sampled_from(sorted(NANO_PER_TOKEN))
@@ -47,8 +47,8 @@ def history(new_ledger: Callable[[], Any]) -> type[RuleBasedStateMachine]:
     """Return a machine that tries ledgers `new_ledger` makes."""
 
     class History(RuleBasedStateMachine):
-        @initialize()
-        def open(self) -> None:
+        @initialize(amounts=st.lists(tokens, min_size=1, max_size=2))
+        def open(self, amounts: list[int]) -> None:
             self.address = new_ledger()
             self.clock = Clock(START)
             self.ledger: Ledger = tracker.open(self.address, clock=self.clock)
@@ -58,6 +58,8 @@ def history(new_ledger: Callable[[], Any]) -> type[RuleBasedStateMachine]:
             self.reserved: list[tuple[str, ModelReservation]] = []
             self.called: list[tuple[tracker.Usage, ModelCall]] = []
             self.answered: list[tuple[Callable[[int], Any], Any, str]] = []
+            for amount in amounts:
+                self.grant(amount, 0, 50, 1, None, "m")
 
         def teardown(self) -> None:
             if hasattr(self, "ledger"):
@@ -88,13 +90,9 @@ def history(new_ledger: Callable[[], Any]) -> type[RuleBasedStateMachine]:
             )  # fmt: skip
             self.model.grant(ModelGrant(id, amount, starts, ends, priority, model))
 
-        @rule(model=models, tokens=tokens)
-        def use(self, model: str, tokens: int) -> None:
-            self._use(model, tokens, self.model.now)
-
-        @rule(model=models, tokens=tokens, back=which, by=st.sampled_from((-1, 0, 1)))
-        def use_late(self, model: str, tokens: int, back: int, by: int) -> None:
-            """A call of the past, at or beside a boundary of a grant, is recorded now."""
+        @rule(model=models, tokens=tokens, back=st.none() | which, by=st.sampled_from((-1, 0, 1)))
+        def use(self, model: str, tokens: int, back: int | None, by: int) -> None:
+            """A call of now, or of the past, at or beside a boundary of a grant, is recorded."""
             edges = {
                 edge
                 for grant in self.model.grants.values()
@@ -102,9 +100,9 @@ def history(new_ledger: Callable[[], Any]) -> type[RuleBasedStateMachine]:
                 if edge is not None and edge <= self.model.now
             }
             past = sorted(edges | {self.model.now - 1})
-            self._use(model, tokens, min(self.model.now, past[back % len(past)] + by))
-
-        def _use(self, model: str, tokens: int, when: int) -> None:
+            when = self.model.now
+            if back is not None:
+                when = min(when, past[back % len(past)] + by)
             request_id = f"use-{len(self.called)}-{len(self.answered)}"
 
             def again(more: int) -> tracker.Usage:
@@ -120,6 +118,15 @@ def history(new_ledger: Callable[[], Any]) -> type[RuleBasedStateMachine]:
 
         @rule(model=models, tokens=tokens, ttl=st.integers(1, 60), free_only=st.booleans())
         def reserve(self, model: str, tokens: int, ttl: int, free_only: bool) -> None:
+            self._reserve(model, tokens, ttl, free_only=free_only)
+
+        @rule(model=models, amounts=st.lists(tokens, min_size=2, max_size=3), ttl=which)
+        def reserve_some(self, model: str, amounts: list[int], ttl: int) -> None:
+            """Several calls begin at once, the first to begin the first to lapse."""
+            for number, amount in enumerate(amounts):
+                self._reserve(model, amount, 1 + ttl % 20 + 10 * number, free_only=False)
+
+        def _reserve(self, model: str, tokens: int, ttl: int, *, free_only: bool) -> None:
             request_id = f"reserve-{len(self.answered)}"
 
             def again(more: int) -> tracker.Decision:
@@ -145,12 +152,29 @@ def history(new_ledger: Callable[[], Any]) -> type[RuleBasedStateMachine]:
             self.reserved.append((decision.reservation_id, expected))
             self.answered.append((again, decision, "input_tokens"))
 
+        def one_of_the_reserved(self, which: int) -> tuple[str, ModelReservation]:
+            """Choose one that is still to be settled, if there is one; now and then any."""
+            waiting = [one for one in self.reserved if one[1].state in ("held", "expired")]
+            among = self.reserved if not waiting or which % 5 == 4 else waiting
+            return among[which % len(among)]
+
         @precondition(lambda self: self.reserved)
         @rule(which=which, share=st.sampled_from((0, 1, 2, 3)), extra=st.integers(0, 9))
         def settle(self, which: int, share: int, extra: int) -> None:
             """Settle at nothing, half, all or half as much again of the estimate, and a bit."""
-            id, reservation = self.reserved[which % len(self.reserved)]
-            used = reservation.tokens * share // 2 + extra
+            id, reservation = self.one_of_the_reserved(which)
+            self._settle(id, reservation, reservation.tokens * share // 2 + extra)
+
+        @precondition(lambda self: any(r.state == "held" for _, r in self.reserved))
+        @rule(which=which, by=st.sampled_from((-1, 0, 1)), used=tokens)
+        def settle_when_another_ends(self, which: int, by: int, used: int) -> None:
+            """The first thing that happens after a hold has lapsed is a settlement."""
+            ends = min(r.ends for _, r in self.reserved if r.state == "held")
+            self._tick(max(self.model.now, ends + by))
+            id, reservation = self.one_of_the_reserved(which)
+            self._settle(id, reservation, used)
+
+        def _settle(self, id: str, reservation: ModelReservation, used: int) -> None:
 
             def again(more: int) -> tracker.Usage:
                 return self.ledger.settle(id, input_tokens=used + more, output_tokens=0)
@@ -171,7 +195,7 @@ def history(new_ledger: Callable[[], Any]) -> type[RuleBasedStateMachine]:
         @precondition(lambda self: self.reserved)
         @rule(which=which)
         def release(self, which: int) -> None:
-            id, reservation = self.reserved[which % len(self.reserved)]
+            id, reservation = self.one_of_the_reserved(which)
             try:
                 self.model.release(reservation)
             except Refused as refused:
@@ -180,16 +204,21 @@ def history(new_ledger: Callable[[], Any]) -> type[RuleBasedStateMachine]:
                 return
             assert self.ledger.release(id).state == reservation.state
 
-        @precondition(lambda self: self.model.grants)
-        @rule(which=which)
-        def void_grant(self, which: int) -> None:
+        @rule(what=st.sampled_from(("void", "adjust", "take back")), which=which, left=tokens)
+        def correct(self, what: str, which: int, left: int) -> None:
+            if what == "void":
+                self._void_grant(which)
+            elif what == "adjust":
+                self._adjust(which, left)
+            elif self.called:
+                self._void_usage(which)
+
+        def _void_grant(self, which: int) -> None:
             id = sorted(self.model.grants)[which % len(self.model.grants)]
             self.ledger.void_grant(id)
             self.model.void_grant(id)
 
-        @precondition(lambda self: self.model.grants)
-        @rule(which=which, remaining=tokens)
-        def adjust(self, which: int, remaining: int) -> None:
+        def _adjust(self, which: int, remaining: int) -> None:
             id = sorted(self.model.grants)[which % len(self.model.grants)]
             try:
                 self.model.adjust(id, remaining)
@@ -199,9 +228,7 @@ def history(new_ledger: Callable[[], Any]) -> type[RuleBasedStateMachine]:
                 return
             self.ledger.adjust_grant(id, remaining=remaining, reason="counted anew")
 
-        @precondition(lambda self: self.called)
-        @rule(which=which)
-        def void_usage(self, which: int) -> None:
+        def _void_usage(self, which: int) -> None:
             usage, call = self.called[which % len(self.called)]
             self.model.void_call(call)
             assert self.ledger.void_usage(usage.id) == dataclasses.replace(usage, voided=True)
@@ -244,11 +271,15 @@ def history(new_ledger: Callable[[], Any]) -> type[RuleBasedStateMachine]:
             self.ledger.close()
             self.ledger = tracker.open(self.address, clock=self.clock)
 
-        @precondition(lambda self: self.model.history)
-        @rule(which=which)
-        def look_back(self, which: int) -> None:
+        @invariant()
+        def the_past_is_still_what_it_was(self) -> None:
+            if hasattr(self, "ledger"):
+                past = sorted(self.model.history)
+                for seen in {*past[-3:-1], *past[len(self.answered) % len(past) :][:1]}:
+                    self._look_back(seen)
+
+        def _look_back(self, seen: int) -> None:
             """What was true then is still said of then, and of what was learned later."""
-            seen = sorted(self.model.history)[which % len(self.model.history)]
             then = {one.id: one for one in self.ledger.balance(at=at(seen)).grants}
             for id, was in self.model.history[seen].items():
                 one = then[id]
@@ -323,7 +354,7 @@ def test_random_histories_agree_with_the_model_on_sqlite(tmp_path: Path) -> None
         return Path(shutil.copy(blank, tmp_path / f"{next(made)}.db"))
 
     run_state_machine_as_test(
-        history(new_ledger), settings=settings(max_examples=100, stateful_step_count=40)
+        history(new_ledger), settings=settings(max_examples=200, stateful_step_count=40)
     )
 
 

@@ -72,7 +72,7 @@ def _story(made: Demo) -> None:
     providers = opened.read(lambda tx, book, now: book.providers)
     balance_view.show(found, found, providers)
 
-    _typed("route --model chat-large --input 6000 --max-output 1500 --free-only --explain")
+    _typed("route -m chat-large -i 6000 -o 1500 --free-only --explain")
     decision = calls.route(
         opened,
         "chat-large",

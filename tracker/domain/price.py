@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tracker.units import NANOS, div_half_even
+from tracker.units import NANOS
 
 MAX_COST_NANO = 1_000_000 * NANOS  # of one call: a sum over thousands still fits 64 bits
 
@@ -56,4 +56,5 @@ def cost_nano(price: Price, tokens: Tokens) -> int:
     pico = uncached * per_input + output * per_output
     if cached:
         pico += cached * (per_input if per_cached is None else per_cached)
-    return div_half_even(pico, 1000)
+    nano, rest = divmod(pico, 1000)
+    return nano + (rest > 500 or (rest == 500 and nano & 1))

@@ -101,6 +101,8 @@ class _Text:
         wanted = PIECE
         while True:
             self.need(wanted)
+            if not self.buffer:
+                raise InvalidValue(f"line {self._line}: the document breaks off", field="file")
             try:
                 found, end = DECODER.raw_decode(self.buffer)
             except InvalidValue as error:

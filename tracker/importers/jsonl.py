@@ -22,9 +22,10 @@ class JsonLines:
     def detect(self, name: str, head: bytes) -> int:
         """Tell by the first line, which is an object, and by the name."""
         first = head.removeprefix(BOM).lstrip().partition(b"\n")[0].strip()
+        named = name.lower().endswith((".jsonl", ".ndjson"))
         if not first.startswith(b"{") or first == b"{":
-            return 0
-        return 90 if name.lower().endswith((".jsonl", ".ndjson")) else 70
+            return 40 if named else 0
+        return 90 if named else 70
 
     def read(self, file: BinaryIO) -> Iterator[Line]:
         """Yield the calls."""

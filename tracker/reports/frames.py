@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from tracker.domain import calendar
-from tracker.store import sums
+from tracker.store import summing, sums
 from tracker.store.connection import Database
-from tracker.store.sums import HALF, Answer, Batch, Query
+from tracker.store.summing import HALF, Query
+from tracker.store.sums import Answer, Batch
 
 SAFE = 1 << 62
 MERGED = 200_000  # rows held before they are added up
@@ -53,17 +54,17 @@ class GrantSums(NamedTuple):
 
 # What each dimension is grouped by in the database, and how its groups are merged and named.
 COLUMNS = {
-    "hour": sums.HOUR,
-    "day": sums.DAY,
-    "week": sums.DAY,
-    "month": sums.DAY,
-    "provider": sums.ACCOUNT,
-    "account": sums.ACCOUNT,
-    "model": sums.MODEL,
-    "project": sums.PROJECT,
-    "user": sums.USER,
-    "tag": sums.TAGS,
-    "grant": sums.GRANT,
+    "hour": summing.HOUR,
+    "day": summing.DAY,
+    "week": summing.DAY,
+    "month": summing.DAY,
+    "provider": summing.ACCOUNT,
+    "account": summing.ACCOUNT,
+    "model": summing.MODEL,
+    "project": summing.PROJECT,
+    "user": summing.USER,
+    "tag": summing.TAGS,
+    "grant": summing.GRANT,
 }
 
 
@@ -156,7 +157,7 @@ def _dimension(
         mapped = names.models
     elif dimension == "grant":
         mapped = {key: id for key, (id, _) in names.grants.items()} | {0: ""}
-    if dimension.startswith(sums.TAG):
+    if dimension.startswith(summing.TAG):
         column = raw[f"k_tag{query.keys.index(dimension)}"]
     else:
         column = raw[f"k_{COLUMNS[dimension]}"]

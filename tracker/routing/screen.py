@@ -9,14 +9,16 @@ from tracker.routing.policy import Quote, Request
 from tracker.units import NEVER, Money, to_datetime
 
 NO_CREDIT = "no free credit left"
+NOT_ASKED = "not among the providers asked for"
+EXCLUDED = "excluded by the request"
 
 
 def screen(offer: Offer, request: Request, at: int) -> str | None:
     """Say why an offer cannot serve a request at `at`; None when it can."""
     if request.providers is not None and offer.provider not in request.providers:
-        return "not among the providers asked for"
+        return NOT_ASKED
     if offer.provider in request.exclude:
-        return "excluded by the request"
+        return EXCLUDED
     if offer.available_until is not None and at >= offer.available_until:
         why = offer.availability or "not offered"
         return f"{why} since {day(offer.available_until, offer.zone)}"

@@ -166,8 +166,8 @@ def settle(
         tokens = tokens_of(input_tokens, output_tokens, cached_tokens, reasoning_tokens)
 
     def work(tx: Transaction, book: Book, now: int) -> Usage:
-        instant = past_instant(at, now)
         held, kept = _reservation(tx, call_id, reservation_id)
+        instant = max(past_instant(at, now), held.at)  # nothing ends before it began
         if held.state is State.SETTLED:
             return _settled_before(tx, book, held, tokens)
         if held.state is State.RELEASED:
@@ -221,8 +221,8 @@ def release(opened: Opened, reservation_id: str, *, at: datetime | None = None) 
     call_id = ids.from_text(reservation_id, "reservation")
 
     def work(tx: Transaction, book: Book, now: int) -> Reservation:
-        instant = past_instant(at, now)
         held, kept = _reservation(tx, call_id, reservation_id)
+        instant = max(past_instant(at, now), held.at)  # nothing ends before it began
         if held.state is State.SETTLED:
             raise ReservationClosed(
                 f"reservation {reservation_id} was settled; to take its usage back, run "

@@ -87,6 +87,7 @@ def choose(
     lapsed: per grant, what reservations past their time still seem to hold: see `credit.active`.
     """
     tokens = Tokens(request.input_tokens, 0, request.max_output_tokens)
+    limited = request.free_only or request.max_cash is not None
     quotes: list[Quote] = []
     passed: list[tuple[Offer, str]] = []
     no_rate: NoRate | None = None
@@ -105,7 +106,7 @@ def choose(
         if isinstance(quote, str):
             passed.append((offer, quote))
             continue
-        reason = screen.refuse(quote, request)
+        reason = screen.refuse(quote, request) if limited else None
         if reason is None:
             quotes.append(quote)
         else:
@@ -148,7 +149,7 @@ def _quote(
         if list_nano > MAX_COST_NANO:
             return f"would cost {Money(list_nano, currency)}, more than a call can"
     need = Need(tokens.total, list_nano, currency)
-    burn = spend(credit(tx, book, offer, at, lapsed), need)
+    burn = spend(credits.active(tx, book, offer, at, lapsed) if offer.pools else (), need)
     cash = burn.cash_nano
     if cash is None:
         covered = need.tokens - burn.overage_tokens
@@ -225,6 +226,7 @@ def _rates_used(book: Book, quotes: Sequence[Quote], at: int) -> tuple[str, ...]
 def _refusal(
     tx: Transaction, request: Request, passed: Sequence[tuple[Offer, str]], at: int
 ) -> NoOffer:
+    passed = sorted(passed, key=lambda one: one[1] in (screen.NOT_ASKED, screen.EXCLUDED))
     reasons = tuple(_passed_over(offer, _more(tx, offer, reason, at)) for offer, reason in passed)
     shown = "; ".join(
         f"{offer.name}: {one.reason}"

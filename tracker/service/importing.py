@@ -30,7 +30,8 @@ from tracker.importers import registry, rejects
 from tracker.importers.base import HEAD_BYTES, Line
 from tracker.service import recording
 from tracker.service.opened import Opened
-from tracker.service.surveying import Survey, Waiting, trial
+from tracker.service.surveying import Survey, trial
+from tracker.service.waiting import Waiting
 from tracker.text import visible
 from tracker.units import Money
 
@@ -114,6 +115,8 @@ def import_file(
     head = stream.peek(HEAD_BYTES)[:HEAD_BYTES]
     chosen = registry.choose(format, name, head)
     with ExitStack() as stack:
+        if stream is not file:
+            stack.callback(stream.detach)  # the file is the caller's to close
         refused = _Refused(rejects_to, force)
         waiting = stack.enter_context(_temporary())
         with refused:

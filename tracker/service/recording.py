@@ -255,6 +255,7 @@ def void_usage(
         call = usages.find(tx, call_id)
         if call is None:
             raise NotFound(f'usage {show(id)} is not in the ledger; run "tracker usage list"')
+        instant = max(instant, call.at)
         offer = book.offer(call.account_key, call.model_key)
         paid = usages.draws(tx, call_id)
         if call.voided_at is None:

@@ -65,7 +65,7 @@ class _Replay:
 
     @property
     def grants(self) -> int:
-        return len(self.buckets)
+        return len(self.counts)
 
     def move(self, key: int, entry: int, kind: str, source: int, target: int, amount: int) -> None:
         self.entries += 1
@@ -107,7 +107,6 @@ def _grants(tx: Transaction, state: _Replay) -> Iterator[str]:
             yield f"grant {row.id}: voided, but {row.available:,} are available"
     for key in state.buckets:
         yield f"journal: rows of grant #{key}, which is not there"
-    state.buckets = {key: [] for key in state.counts}
 
 
 def _holds(tx: Transaction) -> Iterator[str]:

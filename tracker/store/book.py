@@ -310,7 +310,7 @@ def _read(transaction: Transaction, revision: int, base_currency: str) -> Book:
     rates = [
         Rate(*row)
         for row in transaction.rows(
-            "SELECT base, quote, valid_from, rate_nano FROM rates ORDER BY valid_from"
+            "SELECT base, quote, valid_from, rate_nano FROM rates ORDER BY valid_from, base, quote"
         )
     ]
     return Book(

@@ -1,13 +1,13 @@
 """Ids of calls: a reservation and the usage it becomes share one.
 
-63 bits: microseconds since 2024 in the upper 52, chance in the lower 11. They ascend in time, so
-tables grow at their end, and are written as thirteen letters and digits (Crockford's base 32).
+63 bits: microseconds since 2024 in the upper 52, and in the lower 11 a number that each process
+draws when it starts. They ascend in time, so tables grow at their end, and are written as thirteen
+letters and digits (Crockford's base 32).
 """
 
 from __future__ import annotations
 
 import os
-import secrets
 import threading
 import time
 
@@ -22,15 +22,18 @@ _DIGITS = str.maketrans(ALPHABET, "0123456789abcdefghijklmnopqrstuv")  # those i
 
 _lock = threading.Lock()
 _last = 0
+_process = 0
 
 
 def _start() -> None:
-    """Start afresh in a child process: two that go on from one number would meet."""
-    global _lock, _last
+    """Start afresh: a process and its child that go on from one number would meet."""
+    global _lock, _last, _process
     _lock = threading.Lock()
     _last = 0
+    _process = int.from_bytes(os.urandom(2)) & 2047
 
 
+_start()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_start)
 
@@ -44,7 +47,7 @@ def new_many(count: int) -> int:
     """Return the first of `count` consecutive ids."""
     global _last
     with _lock:
-        now = (time.time_ns() // 1000 - EPOCH_MICROS) << 11 | secrets.randbits(11)
+        now = (time.time_ns() // 1000 - EPOCH_MICROS) << 11 | _process
         first = max(now, _last + 1)
         _last = first + count - 1
         return first
