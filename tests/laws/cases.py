@@ -252,15 +252,15 @@ CASES = (
         "one call may use up one grant and go on with the next",
         LAGO,
         (
-            G("midnight", 3_000, "2022-12-01", None, priority=50),
-            G("one-o-clock", 5_000, "2022-12-01T01:00:00", None, priority=50),
+            G("older", 3_000, "2022-12-01", None, priority=50),
+            G("newer", 5_000, "2022-12-01T01:00:00", None, priority=50),
         ),
         (
             Step(
                 "2022-12-06",
                 6_000,
-                left={"midnight": 0, "one-o-clock": 2_000},
-                usable={"one-o-clock": 2_000},
+                left={"older": 0, "newer": 2_000},
+                usable={"newer": 2_000},
             ),
         ),
     ),
@@ -292,11 +292,11 @@ CASES = (
         "of endless grants the oldest pays first, down into the third",
         BEANCOUNT,
         (
-            G("second", 5, "2015-10-02", None),
-            G("first", 4, "2015-10-01", None),
-            G("third", 6, "2015-10-03", None),
+            G("older", 5, "2015-10-02", None),
+            G("oldest", 4, "2015-10-01", None),
+            G("old", 6, "2015-10-03", None),
         ),
-        (Step("2016-02-22", 12, left={"first": 0, "second": 0, "third": 3}, usable={"third": 3}),),
+        (Step("2016-02-22", 12, left={"oldest": 0, "older": 0, "old": 3}, usable={"old": 3}),),
     ),
     Case(
         "a call belongs to the window of its own time, whenever it is recorded",

@@ -70,22 +70,24 @@ def history(new_ledger: Callable[[], Any]) -> type[RuleBasedStateMachine]:
         @precondition(lambda self: len(self.model.grants) < 7)
         @rule(
             amount=tokens,
-            starts_in=st.one_of(st.just(0), st.integers(-90, 90)),
-            length=st.none() | st.integers(1, 90),
-            priority=st.integers(0, 2),
+            starts_in=st.sampled_from((0, -30, -60, 30)) | st.integers(-90, 90),
+            ends_in=st.sampled_from((None, 60, 90)) | st.integers(1, 90),
+            priority=st.integers(0, 1),
             model=st.none() | models,
             letter=st.sampled_from("amz"),
         )
         def grant(
-            self, amount: int, starts_in: int, length: int | None, priority: int, model: str | None,
-            letter: str,
+            self, amount: int, starts_in: int, ends_in: int | None, priority: int,
+            model: str | None, letter: str,
         ) -> None:  # fmt: skip
             id = f"{letter}{len(self.model.grants)}"
             starts = self.model.now + starts_in * SECOND
-            ends = FOREVER if length is None else starts + length * SECOND
+            ends = FOREVER if ends_in is None else self.model.now + ends_in * SECOND
+            if ends <= starts:
+                return
             self.ledger.add_grant(
                 "acme", amount, id=id, priority=priority, starts_at=at(starts),
-                expires_at=None if length is None else at(ends),
+                expires_at=None if ends_in is None else at(ends),
                 models=("*",) if model is None else (model,),
             )  # fmt: skip
             self.model.grant(ModelGrant(id, amount, starts, ends, priority, model))
