@@ -62,6 +62,8 @@ def test_the_pure_function_agrees(case: Case, backwards: bool) -> None:
 
 
 def log(ledger: Ledger, step: Step) -> tracker.Usage:
+    if not step.tokens:  # only a reservation may end in nothing
+        return route_and_settle(ledger, step)
     return use(ledger, step.tokens, at=utc(step.at))
 
 

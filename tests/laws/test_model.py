@@ -356,7 +356,7 @@ def test_random_histories_agree_with_the_model_on_sqlite(tmp_path: Path) -> None
         return Path(shutil.copy(blank, tmp_path / f"{next(made)}.db"))
 
     run_state_machine_as_test(
-        history(new_ledger), settings=settings(max_examples=200, stateful_step_count=40)
+        history(new_ledger), settings=settings(max_examples=120, stateful_step_count=40)
     )
 
 

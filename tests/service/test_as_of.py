@@ -70,7 +70,7 @@ def test_a_hold_is_seen_from_its_reservation_to_its_end(ledger: Ledger, clock: C
         assert buckets(ledger, "g", begin) == (60, 40, 0, 0)
         assert buckets(ledger, "g", end - MICRO) == (60, 40, 0, 0)
         assert buckets(ledger, "g", end) == (100, 0, 0, 0)
-        use(ledger, 0)
+        settle(ledger, reserve(ledger, 1), 0)  # a writer
 
 
 def test_a_late_settlement_does_not_change_what_was_true_before_it(

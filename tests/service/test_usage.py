@@ -7,7 +7,18 @@ from typing import Any
 
 import pytest
 
-from tests.builders import MODEL, Clock, buckets, grant, offer, release, reserve
+from tests.builders import (
+    MODEL,
+    PROVIDER,
+    Clock,
+    buckets,
+    grant,
+    offer,
+    release,
+    reserve,
+    settle,
+    use,
+)
 from tracker import InvalidValue, NoOffer
 from tracker.ledger import Ledger
 
@@ -187,3 +198,19 @@ def test_a_call_settled_inside_its_block_does_not_hide_its_error(ledger: Ledger)
     with pytest.raises(ZeroDivisionError):
         settled()
     assert buckets(ledger, "g") == (9_995, 0, 5, 0)
+
+
+def test_a_call_that_used_nothing_is_refused_unless_it_was_reserved(ledger: Ledger) -> None:
+    before = ledger.balance().grants
+    with pytest.raises(InvalidValue, match="both 0"):
+        use(ledger, 0)
+    row = {"provider": PROVIDER, "model": MODEL, "input_tokens": 0, "output_tokens": 0}
+    assert [one.code for one in ledger.log_many([row]).rejected] == ["invalid_value"]
+    assert settle(ledger, reserve(ledger, 10), 0).draws == ()
+    assert ledger.balance().grants == before
+
+
+def test_a_refused_row_leaves_no_account_behind(ledger: Ledger) -> None:
+    row = {"provider": PROVIDER, "model": "nobody's", "input_tokens": 1, "output_tokens": 0}
+    assert len(ledger.log_many([{**row, "account": "new"}]).rejected) == 1
+    assert reserve(ledger, 1, hold=False).alternatives == ()

@@ -81,7 +81,7 @@ def log_usage(
     row = Row(
         slug(provider, "provider"),
         model,
-        tokens_of(input_tokens, output_tokens, cached_tokens, reasoning_tokens),
+        _used(tokens_of(input_tokens, output_tokens, cached_tokens, reasoning_tokens)),
         None if at is None else to_micros(at, "at"),
         OWN,
         None if request_id is None else label(request_id, "request_id"),
@@ -174,11 +174,13 @@ def check(raw: Mapping[str, Any], instant: int | None = None) -> Row:
     return Row(
         _slug(provider, "provider") if type(provider) is str else slug(provider, "provider"),
         model if isinstance(model, str) else label(model, "model"),
-        tokens_of(
-            raw["input_tokens"],
-            raw["output_tokens"],
-            get("cached_tokens", 0),
-            get("reasoning_tokens", 0),
+        _used(
+            tokens_of(
+                raw["input_tokens"],
+                raw["output_tokens"],
+                get("cached_tokens", 0),
+                get("reasoning_tokens", 0),
+            )
         ),
         instant if instant is not None or at is None else to_micros(at, "at"),
         OWN if source is None else label(source, "source"),
@@ -187,6 +189,17 @@ def check(raw: Mapping[str, Any], instant: int | None = None) -> Row:
         None if project is None else _named(project, "project"),
         None if user is None else _named(user, "user"),
         tags_text(tags) if tags else None,
+    )
+
+
+def _used(tokens: Tokens) -> Tokens:
+    """Refuse a call that used nothing: there is nothing to record."""
+    if tokens[0] or tokens[1] or tokens[2]:
+        return tokens
+    raise InvalidValue(
+        "input_tokens and output_tokens are both 0: a call that used nothing is no usage, "
+        "leave it out",
+        field="input_tokens",
     )
 
 
@@ -200,8 +213,9 @@ def record(opened: Opened, rows: list[tuple[int, Row]]) -> tuple[Counted, list[R
     def work(tx: Transaction, book: Book, now: int) -> tuple[Counted, list[Rejected]]:
         counted = Counted()
         refused: list[Rejected] = []
-        for provider, account in {(row.provider, row.account) for _, row in rows}:
-            if provider in book.providers:
+        names = {(row.provider, row.account, row.model) for _, row in rows}
+        for provider, account, model in names:
+            if book.has_model(provider, model):
                 book = accounts.ensure(tx, book, provider, account, now)
         reservations.sweep(tx, now, now)
         known = known_requests(tx, rows)

@@ -142,6 +142,10 @@ class Book:
             )
         return found
 
+    def has_model(self, provider: str, name: str) -> bool:
+        """Tell whether a provider offers a model of that id or alias."""
+        return (provider, model_key(name)) in self._by_name
+
     def offer(self, account_key: int, model: int) -> Offer:
         """Return the offer of a model at an account, by their keys."""
         found = self._offers.get((account_key, model))
