@@ -218,10 +218,9 @@ class Model:
         if grant.voided is not None or remaining < self.held(id):
             raise Refused("InvalidValue")
         change = remaining - self.remaining(id)
-        if change > 0:
-            grant.amount += change
-        else:
-            grant.written_off -= change
+        back = min(max(0, change), grant.written_off)  # a mistake is reversed before more is given
+        grant.written_off -= min(0, change) + back
+        grant.amount += max(0, change) - back
 
     def _give_back(self, amounts: dict[str, int]) -> None:
         """What comes back to a voided grant is written off."""

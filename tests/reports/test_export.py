@@ -56,18 +56,18 @@ def run(small: Ledger, address: str) -> Run:
 
 
 USAGE_TABLE = """\
-DAY         PROVIDER  CALLS  INPUT  OUTPUT  LIST  CASH  SAVED
-2024-07-15  baidu         1     5k       0  0.06  0.06   0.00  CNY
-2024-07-16  tencent       1    800     400  0.06  0.01   0.05  CNY
-──────────────────────────────────────────────────────────────────
-total                     2   5.8k     400  0.12  0.07   0.05  CNY
+DAY         PROVIDER  CALLS  INPUT  OUTPUT   LIST    CASH   SAVED
+2024-07-15  baidu         1     5k       0   0.06    0.06    0.00  CNY
+2024-07-16  tencent       1    800     400  0.064  0.0107  0.0533  CNY
+──────────────────────────────────────────────────────────────────────
+total                     2   5.8k     400  0.124  0.0707  0.0533  CNY
 """
 SAVINGS_TABLE = """\
-PROVIDER  CALLS  TOKENS  BY CREDIT  SHARE  LIST  CASH  SAVED
-baidu         1      5k          0     0%  0.06  0.06   0.00  CNY
-tencent       1    1.2k         1k  83.3%  0.06  0.01   0.05  CNY
-─────────────────────────────────────────────────────────────────
-total         2    6.2k         1k  16.1%  0.12  0.07   0.05  CNY
+PROVIDER  CALLS  TOKENS  BY CREDIT  SHARE   LIST    CASH   SAVED
+baidu         1      5k          0     0%   0.06    0.06    0.00  CNY
+tencent       1    1.2k         1k  83.3%  0.064  0.0107  0.0533  CNY
+─────────────────────────────────────────────────────────────────────
+total         2    6.2k         1k  16.1%  0.124  0.0707  0.0533  CNY
 """
 
 

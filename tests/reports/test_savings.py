@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.builders import grant, offer, use
+from tests.builders import grant, offer, reserve, settle, use
 from tracker.errors import InvalidValue
 from tracker.ledger import Ledger
 from tracker.reports.report import Record, Report
@@ -71,7 +71,7 @@ def test_a_voided_call_saved_nothing(ledger: Ledger) -> None:
 
 def test_a_call_without_tokens_has_no_share(ledger: Ledger) -> None:
     offer(ledger)
-    use(ledger, 0)
+    settle(ledger, reserve(ledger, 10), 0)
 
     report = savings(ledger._opened.database)
 

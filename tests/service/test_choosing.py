@@ -10,8 +10,19 @@ from typing import Any
 import pytest
 
 import tracker
-from tests.builders import START, Clock, buckets, grant, offer, release, reserve, use, utc
-from tracker import InvalidValue, NoOffer, NotFound
+from tests.builders import (
+    MODEL,
+    START,
+    Clock,
+    buckets,
+    grant,
+    offer,
+    release,
+    reserve,
+    use,
+    utc,
+)
+from tracker import InvalidValue, NoOffer, NoRate, NotFound
 from tracker.ledger import Ledger
 
 
@@ -325,3 +336,30 @@ def test_what_a_decision_says_survives_the_ledger_being_closed(
     with tracker.open(database, clock=clock) as ledger:
         assert reserve(ledger, 17, request_id="r", explain=True) == first
         assert ledger.settle(first.reservation_id, usage=usage).overage_tokens == 0
+
+
+def test_offers_in_one_currency_need_no_rate(ledger: Ledger) -> None:
+    offer(ledger, currency="USD", price=8)
+    offer(ledger, model="dear", currency="USD", price=80)
+    decision = reserve(ledger, 1_000)
+    assert (decision.model, decision.expected_cash.currency) == (MODEL, "USD")
+    with pytest.raises(NoOffer, match="no grant"):
+        reserve(ledger, 1_000, free_only=True)
+    with pytest.raises(NoRate):
+        reserve(ledger, 1_000, max_cash="1")
+
+
+def test_free_only_needs_no_rate(ledger: Ledger) -> None:
+    offer(ledger)
+    offer(ledger, "abroad", currency="USD", price=8)
+    grant(ledger, 400, provider="abroad")
+    with pytest.raises(NoOffer) as refusal:
+        reserve(ledger, 1_000, free_only=True)
+    assert "400 tokens left, 1,000 needed" in str(refusal.value)
+
+
+@pytest.mark.parametrize("names", [{"exclude": ["acm"]}, {"providers": ["acm"]}], ids=str)
+def test_a_provider_nobody_knows_is_not_overlooked(ledger: Ledger, names: dict[str, Any]) -> None:
+    offer(ledger)
+    with pytest.raises(NotFound, match="'acm'"):
+        reserve(ledger, 10, **names)

@@ -185,17 +185,19 @@ def test_a_settled_call_can_be_taken_back(ledger: Ledger) -> None:
 # Adjusting
 
 
-def test_less_is_written_off_and_more_raises_the_amount(ledger: Ledger) -> None:
+def test_less_is_written_off_and_more_takes_it_back_or_raises_the_amount(ledger: Ledger) -> None:
     grant(ledger, 100, "g")
     use(ledger, 30)
     ledger.adjust_grant("g", remaining=50, reason="the console says so")
     assert buckets(ledger, "g") == (50, 0, 30, 20)
-    assert ledger.adjust_grant("g", remaining=80, reason="it says so again").amount == 130
-    assert buckets(ledger, "g") == (80, 0, 30, 20)
-    assert held(ledger, "g").amount == 130
+    assert ledger.adjust_grant("g", remaining=65, reason="a slip").amount == 100
+    assert buckets(ledger, "g") == (65, 0, 30, 5)
+    assert ledger.adjust_grant("g", remaining=80, reason="it says so again").amount == 110
+    assert buckets(ledger, "g") == (80, 0, 30, 0)
+    assert held(ledger, "g").amount == 110
     ledger.adjust_grant("g", remaining=80, reason="no change")
     ledger.adjust_grant("g", remaining=0, reason="nothing left")
-    assert buckets(ledger, "g") == (0, 0, 30, 100)
+    assert buckets(ledger, "g") == (0, 0, 30, 80)
     assert ledger.verify().problems == ()
 
 
@@ -322,6 +324,32 @@ def test_a_window_is_voided_and_adjusted_by_its_id(
     assert buckets(ledger, id) == (0, 0, 10, 90)
     clock.advance(days=31)
     assert use(ledger, 10).overage_tokens == 0, "the next window is not voided"
+
+
+def test_a_window_nothing_has_drawn_on_is_adjusted_and_voided_too(ledger: Ledger) -> None:
+    grant(ledger, 100, "rec", every="daily", starts_at="2024-07-01")
+    id = next(one.id for one in ledger.balance().grants if one.window_of)
+    ledger.adjust_grant(id, remaining=40, reason="the console says so")
+    assert buckets(ledger, id) == (40, 0, 0, 60)
+    ledger.void_grant(id)
+    assert use(ledger, 10).overage_tokens == 10
+
+
+def test_no_grant_may_be_called_like_a_window(ledger: Ledger) -> None:
+    with pytest.raises(InvalidValue, match="windows"):
+        grant(ledger, 5, "daily@2024-07-16")
+
+
+def test_what_was_left_then_is_corrected_as_of_then(ledger: Ledger, clock: Clock) -> None:
+    grant(ledger, 1_000, "g")
+    then = clock.advance(days=1)
+    clock.advance(days=1)
+    use(ledger, 700)
+    ledger.adjust_grant("g", remaining=950, at=then, reason="the console said so")
+    assert buckets(ledger, "g", then) == (950, 0, 0, 50)
+    assert buckets(ledger, "g") == (250, 0, 700, 50)
+    with pytest.raises(InvalidValue, match="only 250"):
+        ledger.adjust_grant("g", remaining=600, at=then, reason="too late")
 
 
 def test_a_recurring_grant_itself_cannot_be_adjusted(ledger: Ledger) -> None:

@@ -15,7 +15,7 @@ from tracker.errors import InvalidValue
 from tracker.files import new_file
 from tracker.reports.report import Field, Kind, Record, Report
 from tracker.text import show as shown
-from tracker.units import Money, decimal_text
+from tracker.units import Money, decimal_text, div_half_even
 
 PARQUET = ".parquet"
 SUFFIXES = {
@@ -140,11 +140,13 @@ def _values(fields: Sequence[Field], record: Record) -> list[object]:
 
 
 def money(nano: int) -> str:
-    """Write money for people: cut to cents, or to three digits where that leaves nothing."""
-    cents = nano // 10**7
-    if cents or not nano:
-        return f"{cents // 100:,}.{cents % 100:02d}"
-    return words.compact(nano, "").strip()
+    """Write money for people: to four decimals, so that lines add up, or to three digits."""
+    rounded = div_half_even(nano, 10**5)
+    if not rounded and nano:
+        return words.compact(nano, "").strip()
+    whole, rest = divmod(rounded, 10**4)
+    decimals = f"{rest:04d}"
+    return f"{whole:,}.{decimals[:2]}{decimals[2:].rstrip('0')}"
 
 
 def _total(fields: Sequence[tuple[int, Field]], record: Record) -> list[str]:

@@ -5,7 +5,7 @@
                              |  +----draw------|--------------->|
                              +--release, expire+                |
                              +--reverse-------------------------+
-                         available --void, adjust--> written off
+                         available --void, adjust--> written off --adjust--> available
 
 Rows are never changed or deleted; a mistake gets a reversing row. A grant that was voided has
 nothing available: what would come back to it is written off at once.
@@ -38,6 +38,7 @@ EXPIRE_VOIDED = Move("expire", HELD, WRITTEN_OFF)
 DRAW = Move("draw", AVAILABLE, SPENT)
 VOID = Move("void", AVAILABLE, WRITTEN_OFF)
 ADJUST_DOWN = Move("adjust", AVAILABLE, WRITTEN_OFF)
+ADJUST_BACK = Move("adjust", WRITTEN_OFF, AVAILABLE)
 ADJUST_UP = Move("adjust", SOURCE, AVAILABLE)
 REVERSE = Move("reverse", SPENT, AVAILABLE)
 REVERSE_VOIDED = Move("reverse", SPENT, WRITTEN_OFF)
@@ -54,6 +55,7 @@ MOVES = frozenset(
         DRAW,
         VOID,
         ADJUST_DOWN,
+        ADJUST_BACK,
         ADJUST_UP,
         REVERSE,
         REVERSE_VOIDED,

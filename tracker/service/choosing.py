@@ -86,31 +86,15 @@ def choose(
     reservation_id, expires_at: of the hold the decision is to come with.
     lapsed: per grant, what reservations past their time still seem to hold: see `credit.active`.
     """
-    tokens = Tokens(request.input_tokens, 0, request.max_output_tokens)
-    limited = request.free_only or request.max_cash is not None
-    quotes: list[Quote] = []
-    passed: list[tuple[Offer, str]] = []
-    no_rate: NoRate | None = None
-    serving = book.serving(request.model)
-    for offer in serving:
-        reason = screen.screen(offer, request, at)
-        if reason is not None:
-            passed.append((offer, reason))
-            continue
-        try:
-            quote = _quote(tx, book, offer, tokens, at, lapsed)
-        except NoRate as error:
-            no_rate = error
-            passed.append((offer, str(error)))
-            continue
-        if isinstance(quote, str):
-            passed.append((offer, quote))
-            continue
-        reason = screen.refuse(quote, request) if limited else None
-        if reason is None:
-            quotes.append(quote)
-        else:
-            passed.append((offer, reason))
+    for name in (*(request.providers or ()), *request.exclude):
+        book.provider(name)
+    into = book.base_currency
+    quotes, passed, no_rate = _quotes(tx, book, request, at, lapsed, into)
+    if no_rate is not None and request.max_cash is None:
+        only = _only_currency(book, request, at)
+        if only is not None:  # nothing has to be converted to be compared
+            into = only
+            quotes, passed, no_rate = _quotes(tx, book, request, at, lapsed, into)
     ranked = policy.rank(quotes, at)
     if no_rate is not None and (not ranked or ranked[0].cash_base):
         raise no_rate
@@ -123,13 +107,57 @@ def choose(
     over: tuple[PassedOver, ...] = ()
     if explain:
         over = tuple(
-            _passed_over(quote.offer, _lost(tx, book, quote, best, request, at))
+            _passed_over(quote.offer, _lost(tx, into, quote, best, request, at))
             for quote in ranked[1:]
         ) + tuple(_passed_over(offer, _more(tx, offer, reason, at)) for offer, reason in passed)
     decision = _decision(
-        book, best, ranked[1:], over, request, policy.name, at, reservation_id, expires_at
+        book, best, ranked[1:], over, request, policy.name, at, into, reservation_id, expires_at
     )
     return Choice(decision, best)
+
+
+def _quotes(
+    tx: Transaction,
+    book: Book,
+    request: Request,
+    at: int,
+    lapsed: Mapping[int, int] | None,
+    into: str,
+) -> tuple[list[Quote], list[tuple[Offer, str]], NoRate | None]:
+    """Quote every offer that can serve the request, with costs comparable in the currency `into`.
+
+    Returns the quotes, the offers passed over with the reason, and a rate that was missing.
+    """
+    tokens = Tokens(request.input_tokens, 0, request.max_output_tokens)
+    limited = request.free_only or request.max_cash is not None
+    quotes: list[Quote] = []
+    passed: list[tuple[Offer, str]] = []
+    no_rate: NoRate | None = None
+    for offer in book.serving(request.model):
+        quote: Quote | str | None = screen.screen(offer, request, at)
+        if quote is None:
+            try:
+                quote = _quote(tx, book, offer, tokens, at, lapsed, into, request.free_only)
+            except NoRate as error:
+                no_rate, quote = error, str(error)
+        if limited and not isinstance(quote, str):
+            quote = screen.refuse(quote, request) or quote
+        if isinstance(quote, str):
+            passed.append((offer, quote))
+        else:
+            quotes.append(quote)
+    return quotes, passed, no_rate
+
+
+def _only_currency(book: Book, request: Request, at: int) -> str | None:
+    """Return the currency of every offer that can serve the request, if it is one."""
+    found = {
+        offer.currency if price is None else price.currency
+        for offer in book.serving(request.model)
+        if screen.screen(offer, request, at) is None
+        for price in (offer.price_at(at),)
+    }
+    return found.pop() if len(found) == 1 else None
 
 
 def _quote(
@@ -139,8 +167,13 @@ def _quote(
     tokens: Tokens,
     at: int,
     lapsed: Mapping[int, int] | None,
+    into: str,
+    free_only: bool,
 ) -> Quote | str:
-    """Work out what an offer would cost now, or say why it cannot be known."""
+    """Work out what an offer would cost now, or say why it cannot be known.
+
+    free_only: what costs anything will be refused, so that it need not be comparable.
+    """
     price = offer.price_at(at)
     if price is None:
         currency, list_nano = offer.currency, None
@@ -154,12 +187,12 @@ def _quote(
     if cash is None:
         covered = need.tokens - burn.overage_tokens
         return f"no price is known, and credit covers {covered:,} of {need.tokens:,} tokens"
-    if currency == book.base_currency:
+    if currency == into:
         worth = None if list_nano is None else list_nano - cash
         return Quote(offer, burn, currency, list_nano, cash, cash, worth)
-    cash_base = book.convert(cash, currency, at)
+    cash_base = cash if free_only else book.convert(cash, currency, into, at)
     try:
-        worth = None if list_nano is None else book.convert(list_nano - cash, currency, at)
+        worth = None if list_nano is None else book.convert(list_nano - cash, currency, into, at)
     except NoRate:
         worth = None
     return Quote(offer, burn, currency, list_nano, cash, cash_base, worth)
@@ -173,6 +206,7 @@ def _decision(
     request: Request,
     policy: str,
     at: int,
+    into: str,
     reservation_id: str | None,
     expires_at: int | None,
 ) -> Decision:
@@ -204,18 +238,17 @@ def _decision(
             for other in others
         ),
         over,
-        _rates_used(book, (best, *others), at),
+        _rates_used(book, (best, *others), into, at),
         None if expires_at is None else to_datetime(expires_at),
     )
 
 
-def _rates_used(book: Book, quotes: Sequence[Quote], at: int) -> tuple[str, ...]:
+def _rates_used(book: Book, quotes: Sequence[Quote], into: str, at: int) -> tuple[str, ...]:
     """Say which exchange rates the comparison rests on."""
-    base = book.base_currency
-    foreign = {quote.currency for quote in quotes} - {base}
+    foreign = {quote.currency for quote in quotes} - {into}
     if not foreign:
         return ()
-    used = [book.rate(currency, base, at) for currency in sorted(foreign)]
+    used = [book.rate(currency, into, at) for currency in sorted(foreign)]
     return tuple(
         f"1 {rate.base} = {Money(rate.rate_nano, rate.quote)} since {rfc3339(rate.valid_from)}"
         for rate in used
@@ -245,7 +278,7 @@ def _passed_over(offer: Offer, reason: str) -> PassedOver:
     return PassedOver(offer.provider, offer.account, offer.model, reason)
 
 
-def _lost(tx: Transaction, book: Book, quote: Quote, best: Quote, request: Request, at: int) -> str:
+def _lost(tx: Transaction, into: str, quote: Quote, best: Quote, request: Request, at: int) -> str:
     credit = None
     if quote.burn.overage_tokens:
         covered = request.tokens - quote.burn.overage_tokens
@@ -254,7 +287,7 @@ def _lost(tx: Transaction, book: Book, quote: Quote, best: Quote, request: Reque
             if covered
             else _ended(tx, quote.offer, at)
         )
-    return screen.compare(quote, best, credit, book.base_currency)
+    return screen.compare(quote, best, credit, into)
 
 
 def _more(tx: Transaction, offer: Offer, reason: str, at: int) -> str:

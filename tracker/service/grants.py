@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
 from tracker.domain import grant as domain
+from tracker.domain.burndown import Credit
 from tracker.domain.grant import ALL_MODELS, DEFAULT_PRIORITY, TOKENS, WHEN_USED_UP, Grant
-from tracker.domain.journal import ADJUST_DOWN, ADJUST_UP, VOID, Movement
+from tracker.domain.journal import ADJUST_BACK, ADJUST_DOWN, ADJUST_UP, VOID, Movement
 from tracker.domain.recurrence import EVERY
 from tracker.errors import AlreadyExists, InvalidValue, NotFound
 from tracker.service.opened import Opened, past_instant
@@ -17,6 +19,7 @@ from tracker.store import accounts, journal, reservations
 from tracker.store import grants as rows
 from tracker.store.book import Book, Series
 from tracker.store.connection import Transaction
+from tracker.store.credit import window_of
 from tracker.store.grants import GrantRow
 from tracker.text import label, model_name, note, show, slug
 from tracker.units import (
@@ -62,6 +65,11 @@ def add_grant(
     provider = slug(provider, "provider")
     account = slug(account, "account")
     id = None if id is None else slug(id, "id")
+    if id is not None and "@" in id:
+        raise InvalidValue(
+            f"id {show(id)} has an @, which names windows of recurring grants; leave it out",
+            field="id",
+        )
     if isinstance(models, str | bytes) or not isinstance(models, Sequence) or not models:
         raise InvalidValue(
             f"models {show(models)} is not a list of names or globs; for all of them, leave it out",
@@ -161,7 +169,7 @@ def void_grant(
                     if starts_at <= instant < expires_at:
                         _void(tx, _by_key(tx, key), instant, now, reason)
             return _of_series(book, series)
-        row = _grant(tx, id)
+        row = _grant(tx, book, id, now)
         if row.voided_at is None:
             _void(tx, row, instant, now, reason)
         return _of_row(book, row)
@@ -177,9 +185,11 @@ def adjust_grant(
     at: datetime | None = None,
     reason: str,
 ) -> Grant:
-    """Set what a grant has left, for instance to what the provider's console says.
+    """Set what a grant had left at `at` (default now), for instance what the console said then.
 
-    Less is written off; more raises the amount. Raises InvalidValue for less than calls hold.
+    The difference is recorded as of then. Less is written off; more takes back what was written off
+    before, and beyond that raises the amount. Raises InvalidValue where less would take what calls
+    hold or have used since.
     """
     reason = label(reason, "reason", maximum=500)
 
@@ -191,26 +201,38 @@ def adjust_grant(
                 '"tracker balance" shows',
                 field="id",
             )
-        unit = book.pools[_grant(tx, id).pool_key].pool.unit
+        unit = book.pools[_grant(tx, book, id, now).pool_key].pool.unit
         wanted = _amount(remaining, unit, "remaining", minimum=0)
         reservations.sweep(tx, instant, now)
-        row = _grant(tx, id)
+        row = _grant(tx, book, id, now)
         if row.voided_at is not None:
             raise InvalidValue(f"grant {id} is voided; it has nothing to adjust", field="id")
-        change = wanted - row.available - row.held
-        if wanted < row.held:
+        left, written_off = row.available + row.held, row.written_off
+        if at is not None:
+            left, written_then = rows.left_at(tx, row.key, instant)
+            written_off = min(written_off, written_then)
+        change = wanted - left
+        if -change > row.available:
             raise InvalidValue(
-                f"remaining {wanted:,} is less than the {row.held:,} that open reservations hold "
-                f'of {id}; settle or release them first ("tracker reservations list --open")',
+                f"remaining {wanted:,} would take {-change:,} from {id}, and only "
+                f"{row.available:,} are free: calls hold the rest or have used it since; settle or "
+                'release what is open ("tracker reservations list --open")',
                 field="remaining",
             )
-        if row.amount + max(0, change) > MAX_AMOUNT:
+        back = min(max(0, change), written_off)
+        if row.amount + max(0, change - back) > MAX_AMOUNT:
             raise InvalidValue(f"remaining {wanted:,} is too large", field="remaining")
-        if change:
-            move = ADJUST_UP if change > 0 else ADJUST_DOWN
-            moved = Movement(row.key, move, abs(change), abs(change), None, instant, reason)
-            journal.append(tx, [moved], {row.key: row.entries}, now)
-        return _of_row(book, _grant(tx, id))
+        moved = [
+            Movement(row.key, move, amount, amount, None, instant, reason)
+            for move, amount in (
+                (ADJUST_DOWN, -change),
+                (ADJUST_BACK, back),
+                (ADJUST_UP, change - back),
+            )
+            if amount > 0
+        ]
+        journal.append(tx, moved, {row.key: row.entries}, now)
+        return _of_row(book, _grant(tx, book, id, now))
 
     return opened.write(work)
 
@@ -220,9 +242,19 @@ def get_grant(opened: Opened, id: str) -> Grant:
 
     def work(tx: Transaction, book: Book, now: int) -> Grant:
         found = _find(tx, book, id)
-        if found is None:
+        if found is not None:
+            return found
+        window = _unopened(tx, book, id, now)
+        if window is None:
             raise _unknown(id)
-        return found
+        series = book.series[-window.key]
+        return dataclasses.replace(
+            _of_series(book, series),
+            id=window.id,
+            starts_at=to_datetime(window.starts_at),
+            expires_at=to_datetime(window.expires_at),
+            every=None,
+        )
 
     return opened.read(work)
 
@@ -277,13 +309,32 @@ def _void(tx: Transaction, row: GrantRow, at: int, now: int, reason: str | None)
     tx.run("UPDATE grants SET voided_at = ? WHERE key = ?", (at, row.key))
 
 
-def _grant(tx: Transaction, id: str) -> GrantRow:
+def _grant(tx: Transaction, book: Book, id: str, now: int) -> GrantRow:
+    """Return a grant, locked; a recurring grant's window of today is opened if nothing has yet."""
     if not isinstance(id, str) or not id.isascii() or not id.isprintable():
         raise _unknown(id)  # it cannot be one: a database need not be asked
     row = rows.find(tx, id) or rows.find(tx, id.lower())  # a window keeps its capitals: x@2024-W29
-    if row is None:
+    if row is not None:
+        return row
+    window = _unopened(tx, book, id, now)
+    if window is None:
         raise _unknown(id)
-    return row
+    return _by_key(tx, journal.open_window(tx, book, window, now))
+
+
+def _unopened(tx: Transaction, book: Book, id: str, now: int) -> Credit | None:
+    """Return a recurring grant's window of now, by its id, if it has no row yet."""
+    series = _series(book, id.partition("@")[0])
+    window = None if series is None else window_of(series, now)
+    if series is None or window is None or window[0].lower() != id.lower():
+        return None
+    if rows.peek(tx, window[0]) is not None:
+        return None
+    pool = book.pools[series.pool_key].pool
+    return Credit(
+        pool.priority, window[2], pool.breadth, window[1], window[0], -series.key, pool.unit,
+        series.amount,
+    )  # fmt: skip
 
 
 def _by_key(tx: Transaction, key: int) -> GrantRow:

@@ -181,15 +181,15 @@ class Book:
                 best = rate
         return best
 
-    def convert(self, nano: int, currency: str, at: int) -> int:
-        """Return an amount in the base currency. Raises NoRate that names the pair."""
-        if currency == self.base_currency or not nano:
+    def convert(self, nano: int, currency: str, into: str, at: int) -> int:
+        """Return an amount in another currency. Raises NoRate that names the pair."""
+        if currency == into or not nano:
             return nano
-        rate = self.rate(currency, self.base_currency, at)
+        rate = self.rate(currency, into, at)
         if rate is None:
             raise NoRate(
-                f"no exchange rate {currency}/{self.base_currency} at {rfc3339(at)}; set it with "
-                f'"tracker rates set {currency} {self.base_currency} RATE"'
+                f"no exchange rate {currency}/{into} at {rfc3339(at)}; set it with "
+                f'"tracker rates set {currency} {into} RATE"'
             )
         if rate.base == currency:
             return div_half_even(nano * rate.rate_nano, NANOS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tracker.domain.journal import BUCKETS
+from tracker.domain.journal import AVAILABLE, BUCKETS, HELD, WRITTEN_OFF
 from tracker.store.connection import Row, Transaction
 
 COLUMNS = (
@@ -74,6 +74,19 @@ def buckets_at(transaction: Transaction, at: int) -> dict[int, list[int]]:
         buckets[source] -= amount
         buckets[target] += amount
     return found
+
+
+def left_at(transaction: Transaction, key: int, at: int) -> tuple[int, int]:
+    """Return what a grant had left, held or not, and what was written off of it at `at`."""
+    buckets = [0] * len(BUCKETS)
+    for source, target, amount in transaction.rows(
+        "SELECT source, target, amount FROM journal "
+        "WHERE grant_key = ? AND (occurred_at <= ? OR kind = 'grant')",
+        (key, at),
+    ):
+        buckets[source] -= amount
+        buckets[target] += amount
+    return buckets[AVAILABLE] + buckets[HELD], buckets[WRITTEN_OFF]
 
 
 def lapsed_at(transaction: Transaction, at: int) -> dict[int, int]:
