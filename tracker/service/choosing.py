@@ -86,8 +86,9 @@ def choose(
     reservation_id, expires_at: of the hold the decision is to come with.
     lapsed: per grant, what reservations past their time still seem to hold: see `credit.active`.
     """
-    for name in (*(request.providers or ()), *request.exclude):
-        book.provider(name)
+    if request.providers or request.exclude:
+        for name in (*(request.providers or ()), *request.exclude):
+            book.provider(name)
     into = book.base_currency
     quotes, passed, no_rate = _quotes(tx, book, request, at, lapsed, into)
     if no_rate is not None and request.max_cash is None:

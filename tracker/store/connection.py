@@ -159,7 +159,7 @@ class Sqlite:
     def write(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` in a transaction that is alone from its first read, and make it durable."""
         deadline = time.monotonic() + lite.WAIT_S
-        turn = self.turn
+        turn, connection = self.turn, None
         with turn.lock:
             if self._writing:
                 raise LedgerUnavailable(
@@ -192,10 +192,16 @@ class Sqlite:
                         raise unsure(self, error) from None
                     raise
                 return result
-            finally:  # no call before these: Ctrl-C may strike in any
+            finally:  # calls into C only: Ctrl-C may strike in any other, also in a roll back
                 self._writing = False
-                if turn.file is not None:
-                    lite.flock(turn.file, lite.LOCK_UN)
+                try:
+                    if connection is not None and connection.in_transaction:
+                        connection.execute("ROLLBACK")
+                except lite.sqlite3.Error:
+                    pass
+                finally:
+                    if turn.file is not None:
+                        lite.flock(turn.file, lite.LOCK_UN)
 
     def _roll_back(self, connection: Any) -> None:
         self._writer = None  # until it is known that it can be trusted
@@ -258,6 +264,30 @@ class Sqlite:
         self._reset()
 
 
+class Pool:
+    """Permits to use a connection, and connections that nobody uses."""
+
+    def __init__(self, size: int) -> None:
+        self.permits: queue.SimpleQueue[Permit] = queue.SimpleQueue()
+        self.idle: list[Any] = []  # the one used last comes first: the others may go stale
+        for _ in range(size):
+            self.permits.put(Permit(self))
+
+
+class Permit:
+    """Leave to use one connection. One that Ctrl-C lost on its way is replaced."""
+
+    __slots__ = ("_pool",)
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = weakref.ref(pool)
+
+    def __del__(self) -> None:
+        pool = self._pool()
+        if pool is not None:
+            pool.permits.put(Permit(pool))
+
+
 class PostgreSQL:
     """A pool of connections to a PostgreSQL server."""
 
@@ -272,9 +302,7 @@ class PostgreSQL:
         _databases.add(self)
 
     def _reset(self) -> None:
-        self._free: queue.LifoQueue[Any] = queue.LifoQueue()
-        for _ in range(self.SIZE):
-            self._free.put(None)
+        self._pool = Pool(self.SIZE)
 
     def connect(self) -> Any:
         """Open one more connection."""
@@ -307,26 +335,29 @@ class PostgreSQL:
 
     @contextlib.contextmanager
     def _leased(self) -> Iterator[Any]:
-        free = self._free
+        pool, connection = self._pool, None
         try:
-            connection = free.get(timeout=lite.WAIT_S)
+            permit = pool.permits.get(timeout=lite.WAIT_S)
         except queue.Empty:
             raise LedgerUnavailable(
                 f"the ledger is busy: all {self.SIZE} connections to the server were in use for "
                 f"{lite.WAIT_S:.0f} s; nothing was written, try again"
             ) from None
         try:
+            with contextlib.suppress(IndexError):
+                connection = pool.idle.pop()
             if connection is None or connection.closed:
                 connection = None
                 connection = self.connect()
             yield connection
         finally:
-            if connection is not None and (
-                free is not self._free  # the ledger was closed meanwhile
-                or connection.pgconn.transaction_status != IDLE  # Ctrl-C, or it was lost
-            ):
-                connection.close()
-            free.put(connection)
+            if connection is not None:
+                # Neither after a close meanwhile, nor after Ctrl-C or a loss, is it used again.
+                if pool is self._pool and connection.pgconn.transaction_status == IDLE:
+                    pool.idle.append(connection)
+                else:
+                    connection.close()
+            pool.permits.put(permit)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Transaction]:
@@ -377,13 +408,11 @@ class PostgreSQL:
 
     def close(self) -> None:
         """Close every connection; one in use closes when its transaction ends."""
-        free = self._free
+        pool = self._pool
         self._reset()
-        with contextlib.suppress(queue.Empty):
+        with contextlib.suppress(IndexError):
             while True:
-                connection = free.get_nowait()
-                if connection is not None:
-                    connection.close()
+                pool.idle.pop().close()
 
     def pause(self) -> None:
         """Do nothing: connections to a server may be open while the process forks."""
@@ -393,7 +422,7 @@ class PostgreSQL:
 
     def forked(self) -> None:
         """Start afresh in a child. The parent's connections are not ours to use or close."""
-        _inherited.append(self._free)
+        _inherited.append(self._pool)
         self._reset()
 
 

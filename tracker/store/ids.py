@@ -18,7 +18,8 @@ EPOCH_MICROS = 1_704_067_200_000_000  # 2024-01-01T00:00:00Z
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 LENGTH = 13
 _PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
-_DIGITS = str.maketrans(ALPHABET, "0123456789abcdefghijklmnopqrstuv")  # those int() reads
+# What int() reads in their place; the letters that are not used become one it refuses.
+_DIGITS = str.maketrans(ALPHABET + "ilou", "0123456789abcdefghijklmnopqrstuv!!!!")
 
 _lock = threading.Lock()
 _last = 0
@@ -70,9 +71,10 @@ def to_text(value: int) -> str:
 def from_text(text: object, what: str) -> int:
     """Read an id. Raises NotFound for anything that cannot be one: there is nothing it names."""
     if isinstance(text, str) and len(text) == LENGTH and text.isascii() and text.isalnum():
-        lowered = text.lower()
-        if not set(lowered) - set(ALPHABET):
-            value = int(lowered.translate(_DIGITS), 32)
-            if value < 1 << 63:
-                return value
+        try:
+            value = int(text.lower().translate(_DIGITS), 32)
+        except ValueError:
+            value = -1
+        if 0 <= value < 1 << 63:
+            return value
     raise NotFound(f"{what} {show(text)} is not in the ledger")

@@ -251,31 +251,36 @@ class Turn:
         return file
 
     def _wait(self, file: int, deadline: float) -> None:
-        """Queue for the lock. A wait that is fair has no time limit, so a thread does it."""
-        came = threading.Event()
-        decided = threading.Lock()
-        gone = False
+        """Queue for the lock. A wait that is fair has no time limit, so a thread does it.
+
+        Bare locks only: what Ctrl-C interrupts inside an Event or a Queue may stay locked.
+        """
+        came, decided = threading.Lock(), threading.Lock()
+        came.acquire()
+        ours, gone = False, False
 
         def wait() -> None:
+            nonlocal ours
             flock(file, LOCK_EX)
             with decided:
                 if gone:
                     os.close(file)  # and with it the lock
                 else:
-                    came.set()
+                    ours = True
+                    came.release()
 
-        waiter = threading.Thread(target=wait, daemon=True, name="tracker-turn")
         try:
-            waiter.start()
-        except RuntimeError:  # no more threads, or the interpreter is ending
-            self._poll(file, deadline)
-            return
-        try:
-            if came.wait(max(0.0, deadline - time.monotonic())):
+            try:
+                threading.Thread(target=wait, daemon=True, name="tracker-turn").start()
+            except RuntimeError:  # no more threads, or the interpreter is ending
+                ours = True
+                self._poll(file, deadline)
+                return
+            if came.acquire(timeout=max(0.0, deadline - time.monotonic())):
                 return
         finally:
             with decided:
-                if not came.is_set():
+                if not ours:
                     gone = True
                     self.file = None  # the thread that still waits keeps the old one
         if gone:
