@@ -99,7 +99,7 @@ def test_the_hold_of_a_killed_router_comes_back_once(database: str, tmp_path: Pa
 
 
 def test_an_import_that_was_killed_is_completed_by_repeating_it(database: str) -> None:
-    _kill_imports(database, rows=20_000, kills=2)
+    _kill_imports(database, rows=30_000, kills=2)
 
 
 @pytest.mark.slow

@@ -336,7 +336,7 @@ labels = st.text(
 @given(
     st.lists(
         st.fixed_dictionaries(
-            {"input_tokens": st.integers(0, 99), "output_tokens": st.integers(0, 10**6)},
+            {"input_tokens": st.integers(1, 99), "output_tokens": st.integers(0, 10**6)},
             optional={
                 "project": labels, "user": labels, "cached_tokens": st.just(0),
                 "tags": st.dictionaries(labels, labels, min_size=1, max_size=3),

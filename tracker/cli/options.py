@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import enum
 import os
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
@@ -11,20 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tracker.cli.output import OutputFormat as OutputFormat
+from tracker.cli.output import note
+
 if TYPE_CHECKING:
     from datetime import date, datetime
 
     from tracker.service.opened import Opened
     from tracker.store.address import Address
-
-
-class OutputFormat(enum.StrEnum):
-    """How a command writes its answer."""
-
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
-    MARKDOWN = "markdown"
 
 
 Db = Annotated[
@@ -192,7 +185,5 @@ def repeatable(request_id: str) -> Iterator[None]:
     try:
         yield
     except OutcomeUnknown:
-        from tracker.cli.output import note
-
         note(f"repeat the command with --request-id {request_id}")
         raise

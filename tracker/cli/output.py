@@ -7,6 +7,7 @@ spreadsheet as a formula.
 
 from __future__ import annotations
 
+import enum
 import os
 import re
 import sys
@@ -14,8 +15,17 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TextIO
 
-from tracker.cli.options import OutputFormat
 from tracker.text import clip, pad, spreadsheet_safe, visible, width
+
+
+class OutputFormat(enum.StrEnum):
+    """How a command writes its answer."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+    MARKDOWN = "markdown"
+
 
 NARROWEST = 8  # cells a column is cut to
 
