@@ -391,8 +391,8 @@ class Ledger:
         return verifying.verify(self._opened)
 
     def close(self) -> None:
-        """Close the ledger's connections."""
-        self._opened.database.close()
+        """Close the ledger's connections. What is asked of it afterwards is refused."""
+        self._opened.close()
 
     def __enter__(self) -> Self:
         return self

@@ -153,3 +153,19 @@ def test_totals_add_up_per_unit_and_per_currency(ledger: Ledger) -> None:
         ("CNY", Money(30 * 8_000, "CNY")),
         ("USD", Money(40 * 8_000, "USD")),
     ]
+
+
+def test_windows_nothing_drew_on_are_counted_as_wasted(ledger: Ledger, clock: Clock) -> None:
+    offer(ledger)
+    grant(ledger, 100, "daily", every="daily", starts_at="2024-07-01")
+    clock.set(utc("2024-07-11"))
+    use(ledger, 40, at=utc("2024-07-05"))
+
+    found = report(ledger)
+
+    gone = [line for line in lines(found) if line["forfeited"]]
+    assert [(line["grant"], line["forfeited"]) for line in gone] == [("daily@2024-07-05", 60)]
+    assert [note for note in found.notes if "daily" in note] == [
+        "daily: 9 more windows ended untouched, forfeiting 100 tokens each; they are not among the "
+        "lines and totals above"
+    ]

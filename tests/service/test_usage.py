@@ -19,7 +19,7 @@ from tests.builders import (
     settle,
     use,
 )
-from tracker import InvalidValue, NoOffer
+from tracker import InvalidValue, LedgerUnavailable, NoOffer
 from tracker.ledger import Ledger
 
 OPENAI_CHAT = {
@@ -214,3 +214,10 @@ def test_a_refused_row_leaves_no_account_behind(ledger: Ledger) -> None:
     row = {"provider": PROVIDER, "model": "nobody's", "input_tokens": 1, "output_tokens": 0}
     assert len(ledger.log_many([{**row, "account": "new"}]).rejected) == 1
     assert reserve(ledger, 1, hold=False).alternatives == ()
+
+
+def test_a_closed_ledger_answers_nothing(ledger: Ledger) -> None:
+    ledger.close()
+    for ask in (ledger.balance, lambda: use(ledger, 1), ledger.verify):
+        with pytest.raises(LedgerUnavailable, match="closed"):
+            ask()

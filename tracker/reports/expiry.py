@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from tracker.domain.grant import REQUESTS, TOKENS, Balance, GrantBalance, GrantState
 from tracker.domain.journal import SPENT
+from tracker.domain.recurrence import windows_between
 from tracker.reports.report import Field, Kind, Record, Report
 from tracker.store import book as books
 from tracker.store.book import Book
@@ -77,7 +78,7 @@ def expiry(database: Database, balance: Balance, *, within_s: int | None = None)
         tuple(records),
         _totals(records),
         {"at": rfc3339(at), "within_s": within_s},
-        tuple(_notes(balance)),
+        (*_notes(balance), *_untouched(book, balance, at)),
     )
 
 
@@ -222,6 +223,26 @@ def _add(one: object, other: object) -> object:
     assert isinstance(one, int), one
     assert isinstance(other, int), other
     return one + other
+
+
+def _untouched(book: Book, balance: Balance, at: int) -> Iterator[str]:
+    """Count the ended windows of recurring grants that nothing drew on: they have no line."""
+    known = {grant.id for grant in balance.grants}
+    for series in book.series.values():
+        until = min(at, series.expires_at, series.voided_at or at)
+        count = sum(
+            window.ends_at <= until and f"{series.id}@{window.label}" not in known
+            for window in windows_between(series.every, series.zone, series.starts_at, until)
+        )
+        if count:
+            unit = book.pools[series.pool_key].pool.unit
+            each = f"{series.amount:,} {unit}"
+            if unit not in (TOKENS, REQUESTS):
+                each = str(Money(series.amount, unit))
+            yield (
+                f"{series.id}: {count:,} more windows ended untouched, forfeiting {each} each; "
+                "they are not among the lines and totals above"
+            )
 
 
 def _notes(balance: Balance) -> Iterator[str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TypeVar
 
-from tracker.errors import InvalidValue
+from tracker.errors import InvalidValue, LedgerUnavailable
 from tracker.store import book as books
 from tracker.store.book import Book
 from tracker.store.connection import Database, Transaction
@@ -22,12 +22,13 @@ AHEAD_MICROS = 300 * MICROS  # how far a caller's clock may be ahead of ours
 class Opened:
     """What every use-case is given. Safe to share between threads."""
 
-    __slots__ = ("_book", "_clock", "database")
+    __slots__ = ("_book", "_clock", "_closed", "database")
 
     def __init__(self, database: Database, clock: Clock | None = None) -> None:
         self.database = database
         self._clock = clock
         self._book: Book | None = None
+        self._closed = False
 
     def now(self) -> int:
         """Read the clock."""
@@ -35,6 +36,8 @@ class Opened:
 
     def write(self, work: Callable[[Transaction, Book, int], T]) -> T:
         """Run `work(transaction, catalogue, now)` and make it durable, or leave no trace."""
+        if self._closed:
+            raise _closed()
 
         def run(transaction: Transaction) -> T:
             book = self._book = books.current(transaction, self._book)
@@ -44,9 +47,20 @@ class Opened:
 
     def read(self, work: Callable[[Transaction, Book, int], T]) -> T:
         """Run `work(transaction, catalogue, now)` on one snapshot."""
+        if self._closed:
+            raise _closed()
         with self.database.reading() as transaction:
             book = self._book = books.current(transaction, self._book)
             return work(transaction, book, self.now())
+
+    def close(self) -> None:
+        """Close the ledger's connections. What is asked of it afterwards is refused."""
+        self._closed = True
+        self.database.close()
+
+
+def _closed() -> LedgerUnavailable:
+    return LedgerUnavailable("the ledger was closed; open it again")
 
 
 def instant(at: datetime | None, now: int) -> int:
