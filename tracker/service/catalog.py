@@ -17,7 +17,6 @@ from tracker.text import label, model_key, model_name, note, show, slug
 from tracker.units import (
     MAX_CALL_TOKENS,
     MICROS,
-    Money,
     count,
     currency_code,
     decimal_text,
@@ -294,13 +293,6 @@ def insert_price(
     )
     accounts.change(tx)
     return True
-
-
-def base_money(opened: Opened, amount: Amount) -> Money:
-    """Read an amount in the ledger's base currency."""
-    from tracker.units import parse_money
-
-    return opened.read(lambda tx, book, now: parse_money(amount, book.base_currency))
 
 
 def _tier(

@@ -125,12 +125,6 @@ def list_rates(opened: Opened) -> list[dict[str, Any]]:
         return [dict(row._mapping) for row in lists.rates(connection)]
 
 
-def list_catalogues(opened: Opened) -> list[dict[str, Any]]:
-    """Return which catalogues were loaded into the ledger."""
-    with reading(opened.database) as connection:
-        return [dict(row._mapping) for row in lists.catalogues(connection)]
-
-
 def list_grants(
     opened: Opened, *, provider: str | None = None, account: str | None = None
 ) -> list[Grant]:
